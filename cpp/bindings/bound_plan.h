@@ -1,0 +1,28 @@
+// The plan as Python holds it: the executor, and the arrays that its operations point into.
+#pragma once
+
+#include "bindings/array.h"
+#include "plan.h"
+
+namespace initcore {
+
+struct BoundPlan : Plan {
+  using Plan::Plan;
+  std::vector<py::array> kept;        // arrays that operations point into
+  std::vector<py::array> run_arrays;  // order, learning rates and inputs of the run in progress
+
+  /// Appends an operation that points into these operands.
+  void append(const std::string& segment, std::string name, std::initializer_list<const Operand*> operands,
+              std::function<void(const Batch&)> run) {
+    for (const Operand* operand : operands)
+      if (operand) kept.push_back(operand->array);
+    Plan::append(segment, {std::move(name), std::move(run)});
+  }
+};
+
+/// The class Plan, for the other bindings to add their operations to.
+inline py::class_<BoundPlan> plan_class(py::module_& m) {
+  return py::reinterpret_borrow<py::class_<BoundPlan>>(m.attr("Plan"));
+}
+
+}  // namespace initcore

@@ -1,0 +1,131 @@
+// The matrix product: on arrays, and as an operation of a plan.
+#include <map>
+
+#include "bindings/activations.h"
+#include "bindings/bound_plan.h"
+#include "threads.h"
+
+namespace initcore {
+
+namespace {
+
+Layout layout_of(const std::string& name) {
+  static const std::map<std::string, Layout> kLayouts = {
+      {"nn", Layout::kNN}, {"nt", Layout::kNT}, {"tn", Layout::kTN}};
+  const auto found = kLayouts.find(name);
+  check(found != kLayouts.end(), "layout must be one of 'nn', 'nt', 'tn', got '" + name + "'");
+  return found->second;
+}
+
+template <typename T>
+void run(const Product<T>& product) {
+  const GemmKernels<T>& gemm = kernels().gemm.of<T>();
+  const double work = double(product.m) * double(product.n) * double(product.k) / 16;
+  parallel_for(gemm.units(product), work, [&](Index begin, Index end) { gemm.run(product, begin, end); });
+}
+
+void matmul(const std::string& layout, const py::array& a, const py::array& b, py::array& c, bool accumulate,
+            const std::optional<py::array>& bias, const std::optional<py::array>& rows,
+            std::optional<Index> activation_number, std::optional<Index> slope_number,
+            const std::optional<py::array>& x, const std::optional<py::array>& y, const Parameters& p) {
+  with_dtype(dtype_of(a, "a"), [&]<typename T>() {
+    Product<T> s;
+    s.layout = layout_of(layout);
+    s.a = input<T>(a, "a"), s.b = input<T>(b, "b"), s.c = output<T>(c, "c");
+    check(a.ndim() == 2 && b.ndim() == 2 && c.ndim() == 2, "a, b and c must have two axes");
+    const bool transposed_a = s.layout == Layout::kTN, transposed_b = s.layout == Layout::kNT;
+    const Index a_rows = rows ? rows->size() : a.shape(0);
+    s.m = transposed_a ? a.shape(1) : a_rows;
+    s.k = transposed_a ? a_rows : a.shape(1);
+    s.n = transposed_b ? b.shape(0) : b.shape(1);
+    check((transposed_b ? b.shape(1) : b.shape(0)) == s.k && c.shape(0) == s.m && c.shape(1) == s.n,
+          "a, b and c must fit the layout '" + layout + "', got " + shape_of(a) + ", " + shape_of(b) +
+              " and " + shape_of(c));
+    s.lda = a.shape(1), s.ldb = b.shape(1), s.ldc = c.shape(1);
+    s.accumulate = accumulate;
+    if (bias) {
+      s.bias = input<T>(*bias, "bias");
+      check(bias->size() == s.n, "bias must have one element per column of c");
+      check(!accumulate, "bias and accumulate exclude each other");
+    }
+    if (rows) {
+      s.rows = input<std::int64_t>(*rows, "rows");
+      for (Index r = 0; r < rows->size(); ++r)
+        check(0 <= s.rows[r] && s.rows[r] < a.shape(0),
+              "rows must lie in [0, " + std::to_string(a.shape(0)) + ")");
+    }
+    check(!(activation_number && slope_number), "activation and slope exclude each other");
+    if (activation_number) s.activation = &activation<T>(*activation_number);
+    if (slope_number) {
+      s.slope = &activation<T>(*slope_number);
+      if (x) s.x = input<T>(*x, "x");
+      check(y.has_value(), "slope needs y");
+      s.y = input<T>(*y, "y");
+      check(y->size() == c.size() && (x ? x->size() == c.size() : !s.slope->slope_needs_input),
+            "x and y must have the shape of c");
+    }
+    std::copy(p.begin(), p.end(), s.parameters);
+    const py::gil_scoped_release nogil;
+    run(s);
+  });
+}
+
+void plan_matmul(BoundPlan& plan, const std::string& segment, const std::string& layout, const Operand& a,
+                 const Operand& b, const Operand& c, bool accumulate, const Operand* bias,
+                 std::optional<Index> activation_number, std::optional<Index> slope_number, const Operand* x,
+                 const Operand* y, const Parameters& p) {
+  with_dtype(dtype_of(a.array, "a"), [&]<typename T>() {
+    Product<T> s;
+    s.layout = layout_of(layout);
+    s.a = a.as<T>("a"), s.b = b.as<T>("b"), s.c = c.as<T>("c");
+    s.n = c.columns;
+    s.lda = a.columns, s.ldb = b.columns, s.ldc = c.columns;
+    s.accumulate = accumulate;
+    const bool fits =
+        s.layout == Layout::kNN   ? a.columns == b.rows && b.columns == c.columns && a.rows == c.rows
+        : s.layout == Layout::kNT ? a.columns == b.columns && b.rows == c.columns && a.rows == c.rows
+                                  : a.columns == c.rows && b.columns == c.columns && a.rows == b.rows;
+    check(fits, "a, b and c must fit the layout '" + layout + "', got " + shape_of(a.array) + ", " +
+                    shape_of(b.array) + " and " + shape_of(c.array));
+    if (bias) {
+      s.bias = bias->as<T>("bias");
+      check(bias->array.size() == s.n && !accumulate, "bias must have one element per column of c");
+    }
+    check(!(activation_number && slope_number), "activation and slope exclude each other");
+    for (const Operand* other : {x, y})
+      check(!other || (other->rows == c.rows && other->columns == c.columns),
+            "x and y must have the shape of c");
+    if (slope_number) {
+      check(y && (x || !activation<T>(*slope_number).slope_needs_input),
+            "slope needs y, and x if the activation says so");
+      s.x = x ? x->as<T>("x") : nullptr;
+      s.y = y->as<T>("y");
+    }
+    std::copy(p.begin(), p.end(), s.parameters);
+    plan.append(segment, "matmul " + layout, {&a, &b, &c, bias, x, y},
+                [=, a_count = a, c_count = c](const Batch& batch) {
+                  Product<T> now = s;
+                  now.m = c_count.rows_of(batch.rows);
+                  now.k = s.layout == Layout::kTN ? a_count.rows_of(batch.rows) : a_count.columns;
+                  if (activation_number) now.activation = &activation<T>(*activation_number);
+                  if (slope_number) now.slope = &activation<T>(*slope_number);
+                  run(now);
+                });
+  });
+}
+
+}  // namespace
+
+void bind_gemm(py::module_& m) {
+  m.def("matmul", &matmul, py::arg("layout"), py::arg("a"), py::arg("b"), py::arg("c"),
+        py::arg("accumulate") = false, py::arg("bias") = py::none(), py::arg("rows") = py::none(),
+        py::arg("activation") = py::none(), py::arg("slope") = py::none(), py::arg("x") = py::none(),
+        py::arg("y") = py::none(), py::arg("parameters") = Parameters{});
+  plan_class(m).def("matmul", &plan_matmul, py::arg("segment"), py::arg("layout"), py::arg("a"), py::arg("b"),
+                    py::arg("c"), py::arg("accumulate") = false, py::arg("bias") = py::none(),
+                    py::arg("activation") = py::none(), py::arg("slope") = py::none(),
+                    py::arg("x") = py::none(), py::arg("y") = py::none(),
+                    py::arg("parameters") = Parameters{});
+}
+
+}  // namespace initcore

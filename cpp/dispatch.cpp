@@ -1,0 +1,82 @@
+// Which instruction sets this machine can run, and the one in use. The list itself is in CMakeLists.txt.
+#include "dispatch.h"
+
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+
+namespace initcore {
+
+#define DECLARE(name, Family) extern const Both<Family> name;
+#define X(isa, supported)    \
+  namespace isa {            \
+  INITCORE_FAMILIES(DECLARE) \
+  }
+#include "isa_list.inc"
+#undef X
+#undef DECLARE
+
+namespace {
+
+struct Row {
+  Kernels kernels;
+  bool (*supported)();
+};
+
+// __builtin_cpu_supports() asks CPUID, and XCR0 for the registers that the operating system saves.
+#define FIELD(name, Family) , name
+#define X(isa, features)                            \
+  {[] {                                             \
+     using namespace isa;                           \
+     return Kernels{#isa INITCORE_FAMILIES(FIELD)}; \
+   }(),                                             \
+   [] { return bool(features); }},
+const Row kRows[] = {
+#include "isa_list.inc"
+};
+#undef X
+#undef FIELD
+
+std::atomic<const Kernels*> active{nullptr};
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+const Kernels& kernels() { return *active.load(std::memory_order_acquire); }
+
+std::vector<std::string> compiled_isas() {
+  std::vector<std::string> names;
+  for (const Row& row : kRows) names.emplace_back(row.kernels.isa);
+  return names;
+}
+
+std::vector<std::string> runnable_isas() {
+  std::vector<std::string> names;
+  for (const Row& row : kRows)
+    if (row.supported()) names.emplace_back(row.kernels.isa);
+  return names;
+}
+
+std::string choose_isa(const std::vector<std::string>& runnable, const std::string& wanted) {
+  if (runnable.empty())
+    throw std::runtime_error("initcore needs a CPU with one of the instruction sets " +
+                             joined(compiled_isas()) + "; this one has none of them");
+  if (wanted.empty()) return runnable.front();
+  if (std::find(runnable.begin(), runnable.end(), wanted) == runnable.end())
+    throw std::runtime_error("isa must be one of " + joined(runnable) + " on this machine, got '" + wanted +
+                             "'");
+  return wanted;
+}
+
+void use_isa(const std::string& name) {
+  const std::string chosen = choose_isa(runnable_isas(), name);
+  for (const Row& row : kRows)
+    if (chosen == row.kernels.isa) active.store(&row.kernels, std::memory_order_release);
+}
+
+}  // namespace initcore

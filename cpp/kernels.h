@@ -1,0 +1,41 @@
+// The table of kernels: one field per family, filled once per instruction set, chosen by dispatch.cpp.
+// To add a family: its contract in kernels/<family>.h, its loops in kernels/<family>.cpp, its name here.
+//
+// All arrays are C-contiguous, owned by the caller, and do not overlap unless a contract says so. No
+// kernel allocates, throws or knows Python; none checks its arguments: that is what the bindings do.
+#pragma once
+
+#include "kernels/activations.h"
+#include "kernels/gemm.h"
+
+// Every family: the name of its table, the struct that holds its function pointers.
+#define INITCORE_FAMILIES(FAMILY)        \
+  FAMILY(activations, ActivationKernels) \
+  FAMILY(gemm, GemmKernels)
+
+namespace initcore {
+
+/// A family's kernels for both dtypes.
+template <template <typename> class Family>
+struct Both {
+  Family<float> f32;
+  Family<double> f64;
+
+  template <typename T>
+  const Family<T>& of() const {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      return f32;
+    } else {
+      return f64;
+    }
+  }
+};
+
+struct Kernels {
+  const char* isa;
+#define FIELD(name, Family) const Both<Family>& name;
+  INITCORE_FAMILIES(FIELD)
+#undef FIELD
+};
+
+}  // namespace initcore

@@ -1,0 +1,232 @@
+// The matrix product: a register tile of outer products, and the loops around it.
+//
+// c is cut into panels of kColumns columns and blocks of kBlock rows; a unit of work is one block of one
+// panel. For each kDepth rows of b, the panel of b is packed (which absorbs transposition, ragged edges and
+// leading dimensions), then tile() runs down the rows of c with it in the L1 cache. An element of c is
+// always summed over k in the same order, so neither threads nor tiles change its bits.
+#include "kernels/gemm.h"
+
+#include "kernels.h"
+#include "kernels/isa.h"
+
+namespace initcore::INITCORE_ISA {
+namespace {
+
+// The register tile, rows x vectors of accumulators: with the operands it fills the register file, and
+// there are enough independent sums to hide the latency of a multiply-add (4 cycles, 2 a cycle).
+// Van Zee & van de Geijn 2015, doi:10.1145/2764454, section 4.
+inline constexpr int kVectors = kRegisters == 32 ? 4 : 2;
+
+constexpr int tile_rows(int vectors) { return vectors == kVectors ? 6 : 8; }
+
+/// Columns of a panel.
+template <typename T>
+inline constexpr Index kColumns = kVectors * kLanes<T>;
+
+// Rows of a unit: a multiple of both tile heights.
+inline constexpr Index kBlock = 48;
+
+/// Rows of b packed at a time: the panel takes 32 KB, two thirds of a 48 KB L1 cache.
+template <typename T>
+inline constexpr Index kDepth = 32768 / (kColumns<T> * Index(sizeof(T)));
+
+template <typename T>
+struct Simd {
+  typedef T Vector __attribute__((vector_size(kVectorBytes)));
+  /// A vector anywhere in memory.
+  typedef T Unaligned __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
+};
+
+template <typename T>
+using Vector = typename Simd<T>::Vector;
+
+template <typename T>
+inline Vector<T> load(const T* p) {
+  return *reinterpret_cast<const typename Simd<T>::Unaligned*>(p);
+}
+
+template <typename T>
+inline void store(T* p, Vector<T> v) {
+  *reinterpret_cast<typename Simd<T>::Unaligned*>(p) = v;
+}
+
+/// The rows of a that a tile reads: element (i, p) of a or of its transpose.
+template <typename T, int kRows>
+struct RowsOfA {
+  const T* row[kRows];
+  RowsOfA(const Product<T>& s, Index i0, Index p0) {
+    for (int i = 0; i < kRows; ++i) row[i] = s.a + (s.rows ? s.rows[i0 + i] : i0 + i) * s.lda + p0;
+  }
+  T operator()(int i, Index p) const { return row[i][p]; }
+};
+
+template <typename T, int kRows>
+struct ColumnsOfA {
+  const T* a;
+  Index lda;
+  ColumnsOfA(const Product<T>& s, Index i0, Index p0) : a(s.a + p0 * s.lda + i0), lda(s.lda) {}
+  T operator()(int i, Index p) const { return a[p * lda + i]; }
+};
+
+template <typename T, int kRows>
+struct GatheredColumnsOfA {
+  const T* a;
+  const std::int64_t* rows;
+  Index lda;
+  GatheredColumnsOfA(const Product<T>& s, Index i0, Index p0) : a(s.a + i0), rows(s.rows + p0), lda(s.lda) {}
+  T operator()(int i, Index p) const { return a[rows[p] * lda + i]; }
+};
+
+/// c (kRows, kVecs vectors) = start + a (kRows, k) b (k, kVecs vectors), where b is packed and start is
+/// c itself, the bias, or 0.
+template <typename T, int kRows, int kVecs, typename A>
+inline void tile(Index k, const A a, const T* b, T* c, Index ldc, bool from_c, const T* bias) {
+  constexpr int kW = kLanes<T>;
+  Vector<T> sum[kRows][kVecs];
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kVecs; ++j)
+      sum[i][j] = from_c ? load(c + i * ldc + j * kW) : bias ? load(bias + j * kW) : Vector<T>{};
+  for (Index p = 0; p < k; ++p) {
+    Vector<T> row[kVecs];
+#pragma GCC unroll 4
+    for (int j = 0; j < kVecs; ++j) row[j] = load(b + (p * kVecs + j) * kW);
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+      const T a_ip = a(i, p);
+#pragma GCC unroll 4
+      for (int j = 0; j < kVecs; ++j) sum[i][j] += a_ip * row[j];
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kVecs; ++j) store<T>(c + i * ldc + j * kW, sum[i][j]);
+}
+
+/// Packs rows [p0, p0 + depth) and columns [j0, j0 + width) of b (or of its transpose) into rows of
+/// `stride` elements, the rest of each row 0.
+template <typename T>
+void pack(const Product<T>& s, Index p0, Index depth, Index j0, Index width, Index stride, T* packed) {
+  if (s.layout == Layout::kNT) {
+    for (Index j = 0; j < width; ++j) {
+      const T* row = s.b + (j0 + j) * s.ldb + p0;
+      for (Index p = 0; p < depth; ++p) packed[p * stride + j] = row[p];
+    }
+  } else {
+    for (Index p = 0; p < depth; ++p) {
+      const T* row = s.b + (p0 + p) * s.ldb + j0;
+#pragma omp simd
+      for (Index j = 0; j < width; ++j) packed[p * stride + j] = row[j];
+    }
+  }
+  if (width < stride)
+    for (Index p = 0; p < depth; ++p)
+      for (Index j = width; j < stride; ++j) packed[p * stride + j] = 0;
+}
+
+/// One panel of c, kVecs vectors wide: rows [i0, i1), columns [j0, j0 + width).
+template <typename T, int kVecs, template <typename, int> class A>
+struct Panel {
+  static constexpr int kRows = tile_rows(kVecs);
+  static constexpr Index kStride = kVecs * kLanes<T>;
+
+  const Product<T>& s;
+  Index j0, width;
+  T bias[kStride];
+
+  /// Rows [i, i + rows) with rows <= kN: dispatches to the tile of just that height.
+  template <int kN>
+  void rows_of(Index i, Index rows, Index p0, Index depth, const T* packed) const {
+    if constexpr (kN > 0) {
+      if (rows < kN) return rows_of<kN - 1>(i, rows, p0, depth, packed);
+      T* c = s.c + i * s.ldc + j0;
+      const bool from_c = s.accumulate || p0 > 0;
+      const A<T, kN> a(s, i, p0);
+      if (width == kStride) {
+        tile<T, kN, kVecs>(depth, a, packed, c, s.ldc, from_c, s.bias ? bias : nullptr);
+      } else {  // ragged right edge: through a full-width copy
+        alignas(64) T whole[kN * kStride];
+        if (from_c)
+          for (int r = 0; r < kN; ++r)
+            for (Index j = 0; j < width; ++j) whole[r * kStride + j] = c[r * s.ldc + j];
+        tile<T, kN, kVecs>(depth, a, packed, whole, kStride, from_c, s.bias ? bias : nullptr);
+        for (int r = 0; r < kN; ++r)
+          for (Index j = 0; j < width; ++j) c[r * s.ldc + j] = whole[r * kStride + j];
+      }
+    }
+  }
+
+  void finish(Index i, Index rows) const {
+    if (!s.activation && !s.slope) return;
+    for (Index r = i; r < i + rows; ++r) {
+      const Index at = r * s.ldc + j0;
+      if (s.activation) {
+        s.activation->forward(s.c + at, s.c + at, width, s.parameters);
+      } else {
+        s.slope->backward(s.c + at, s.x ? s.x + at : nullptr, s.y ? s.y + at : nullptr, s.c + at, width,
+                          s.parameters);
+      }
+    }
+  }
+
+  void run(Index i0, Index i1) {
+    if (s.bias)
+      for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
+    alignas(64) T packed[kDepth<T> * kStride];
+    Index p0 = 0;
+    do {  // at least once: with k = 0, c still becomes the bias
+      const Index depth = min(kDepth<T>, s.k - p0);
+      pack(s, p0, depth, j0, width, kStride, packed);
+      const bool last = p0 + depth == s.k;
+      for (Index i = i0; i < i1; i += kRows) {
+        const Index rows = min<Index>(kRows, i1 - i);
+        rows_of<kRows>(i, rows, p0, depth, packed);
+        if (last) finish(i, rows);
+      }
+      p0 += depth;
+    } while (p0 < s.k);
+  }
+};
+
+template <typename T, int kVecs, template <typename, int> class A>
+void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
+  if constexpr (kVecs > 0) {
+    if (width <= (kVecs - 1) * kLanes<T>) return run_panel<T, kVecs - 1, A>(s, j0, width, i0, i1);
+    Panel<T, kVecs, A>{s, j0, width, {}}.run(i0, i1);
+  }
+}
+
+template <typename T>
+Index units(const Product<T>& s) {
+  return ((s.m + kBlock - 1) / kBlock) * ((s.n + kColumns<T> - 1) / kColumns<T>);
+}
+
+template <typename T>
+void run(const Product<T>& s, Index begin, Index end) {
+  const Index blocks = (s.m + kBlock - 1) / kBlock;
+  while (begin < end) {  // units of the same panel together, so that it is packed once
+    const Index panel = begin / blocks;
+    const Index stop = min(end, (panel + 1) * blocks);
+    const Index i0 = (begin - panel * blocks) * kBlock;
+    const Index i1 = min(s.m, (stop - panel * blocks) * kBlock);
+    const Index j0 = panel * kColumns<T>;
+    const Index width = min(kColumns<T>, s.n - j0);
+    if (s.layout != Layout::kTN) {
+      run_panel<T, kVectors, RowsOfA>(s, j0, width, i0, i1);
+    } else if (s.rows) {
+      run_panel<T, kVectors, GatheredColumnsOfA>(s, j0, width, i0, i1);
+    } else {
+      run_panel<T, kVectors, ColumnsOfA>(s, j0, width, i0, i1);
+    }
+    begin = stop;
+  }
+}
+
+}  // namespace
+
+extern const Both<GemmKernels> gemm;
+constinit const Both<GemmKernels> gemm{{units<float>, run<float>}, {units<double>, run<double>}};
+
+}  // namespace initcore::INITCORE_ISA

@@ -1,0 +1,41 @@
+// What a kernel may know about the instruction set it is compiled for. Every kernel source includes this
+// and puts its code into `namespace initcore::INITCORE_ISA`, so that no copy can be linked for another.
+#pragma once
+
+#include "index.h"
+
+#ifndef INITCORE_ISA
+#error "kernel sources are compiled once per instruction set, with INITCORE_ISA naming it"
+#endif
+
+namespace initcore::INITCORE_ISA {
+
+#if defined(__AVX512F__)
+inline constexpr int kVectorBytes = 64;
+inline constexpr int kRegisters = 32;
+#elif defined(__AVX2__)
+inline constexpr int kVectorBytes = 32;
+inline constexpr int kRegisters = 16;
+#elif defined(__aarch64__)
+inline constexpr int kVectorBytes = 16;
+inline constexpr int kRegisters = 32;
+#else
+inline constexpr int kVectorBytes = 16;
+inline constexpr int kRegisters = 16;
+#endif
+
+/// Elements of T in one vector register.
+template <typename T>
+inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
+
+template <typename T>
+inline T min(T a, T b) {
+  return a < b ? a : b;
+}
+
+template <typename T>
+inline T max(T a, T b) {
+  return a > b ? a : b;
+}
+
+}  // namespace initcore::INITCORE_ISA

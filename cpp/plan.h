@@ -1,0 +1,75 @@
+// The executor: lists of operations, walked batch after batch without coming back to Python.
+//
+// An operation is a name and a function; the executor knows nothing else about it. Operations are grouped
+// into named segments ("forward", "loss", "backward", "update", ...), which run in any combination.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "index.h"
+
+namespace initcore {
+
+/// What changes from one batch to the next; everything else is fixed when an operation is appended.
+struct Batch {
+  Index rows = 0;                       // examples in this batch; the last may have fewer
+  Index first = 0;                      // position of its first example in `order`
+  const std::int64_t* order = nullptr;  // example numbers, or null for 0, 1, 2, ...
+  std::int64_t step = 1;                // number of this optimizer step, from 1
+  double learning_rate = 0;
+};
+
+struct Operation {
+  std::string name;
+  std::function<void(const Batch&)> run;
+};
+
+/// A data set to draw batches from. Rebound for every run, so operations hold the slot, not the pointer.
+struct Input {
+  const void* data = nullptr;
+};
+
+class Plan {
+ public:
+  explicit Plan(Index batch_size) : batch_size_(batch_size) {}
+
+  Index batch_size() const { return batch_size_; }
+  void append(const std::string& segment, Operation operation) {
+    segments_[segment].push_back(std::move(operation));
+  }
+  const std::map<std::string, std::vector<Operation>>& segments() const { return segments_; }
+
+  /// The slot's data, as set for this run. Slots are made on first use and never move.
+  Input& input(const std::string& slot) { return inputs_[slot]; }
+
+  /// Prepares a run of `segments`, in that order, over `rows` examples. Nothing is computed yet.
+  /// learning_rates: one per batch, or null; step: number of the first step.
+  void start(const std::vector<std::string>& segments, Index rows, const std::int64_t* order,
+             const double* learning_rates, std::int64_t step);
+
+  /// Goes on with the run until `batches` more are finished or about `seconds` have passed, if need be in the
+  /// middle of a batch, but never of an operation. Returns how many batches of the run are finished.
+  Index advance(Index batches, double seconds);
+
+  /// Batches of the run prepared by start().
+  Index total() const { return rows_ <= 0 ? 0 : (rows_ + batch_size_ - 1) / batch_size_; }
+
+ private:
+  Index batch_size_;
+  std::map<std::string, std::vector<Operation>> segments_;
+  std::map<std::string, Input> inputs_;
+
+  // The run in progress.
+  std::vector<const Operation*> operations_;
+  Index rows_ = 0;
+  const std::int64_t* order_ = nullptr;
+  const double* learning_rates_ = nullptr;
+  std::int64_t step_ = 1;
+  Index batch_ = 0;
+  std::size_t next_ = 0;
+};
+
+}  // namespace initcore

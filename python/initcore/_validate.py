@@ -1,0 +1,61 @@
+"""Errors in one voice: what must hold, what came, and the nearest right answer."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def choose(kind: str, name: object, table: Mapping[str, T]) -> T:
+    """Return ``table[name]``, or raise ValueError naming every choice and the closest one."""
+    if isinstance(name, str) and name in table:
+        return table[name]
+    choices = ", ".join(map(repr, table))
+    close = difflib.get_close_matches(str(name).lower(), list(table), n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"{kind} must be one of {choices}, got {name!r}.{hint}")
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> float:
+    """Return ``value`` as a float if it is a finite number in the interval, else raise.
+
+    Raises:
+        TypeError: ``value`` is not a real number.
+        ValueError: it is outside the interval, NaN or infinite.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    number = float(value)
+    inside = (number > low if open_low else number >= low) and (number < high if open_high else number <= high)
+    if not (inside and math.isfinite(number)):
+        left = "(" if open_low or math.isinf(low) else "["
+        right = ")" if open_high or math.isinf(high) else "]"
+        raise ValueError(f"{name} must lie in {left}{low:g}, {high:g}{right}, got {value!r}")
+    return number
+
+
+def check_count(name: str, value: object, *, low: int = 1) -> int:
+    """Return ``value`` as an int if it is a whole number of at least ``low``, else raise.
+
+    Raises:
+        TypeError: ``value`` is not a whole number.
+        ValueError: it is less than ``low``.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    number = value.__index__()
+    if number < low:
+        raise ValueError(f"{name} must be at least {low}, got {value!r}")
+    return int(number)
