@@ -3,10 +3,10 @@
 
 #include "bindings/array.h"
 #include "dispatch.h"
-#include "threads.h"
 
 namespace initcore {
 
+void bind_threads(py::module_& m);
 void bind_plan(py::module_& m);
 void bind_activations(py::module_& m);
 void bind_gemm(py::module_& m);
@@ -35,14 +35,14 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   } catch (const std::exception& error) {
     throw py::import_error(error.what());
   }
+  m.attr("__version__") = build()["version"];
   m.def("build", &build, "How this module was compiled.");
   m.def("isas", &runnable_isas, "Instruction sets that this machine runs, best first.");
   m.def("compiled_isas", &compiled_isas, "Instruction sets that the module was compiled for, best first.");
   m.def("active_isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
   m.def("choose_isa", &choose_isa, py::arg("runnable"), py::arg("wanted"));
   m.def("use_isa", &use_isa, py::arg("name"), "Switches the whole process. For tests and benchmarks.");
-  m.def("num_threads", &num_threads);
-  m.def("set_num_threads", &set_num_threads, py::arg("n"));
+  bind_threads(m);
   bind_plan(m);
   bind_activations(m);
   bind_gemm(m);
