@@ -6,12 +6,16 @@
 #pragma once
 
 #include "kernels/activations.h"
+#include "kernels/arrays.h"
 #include "kernels/gemm.h"
+#include "kernels/normalization.h"
 
 // Every family: the name of its table, the struct that holds its function pointers.
 #define INITCORE_FAMILIES(FAMILY)        \
   FAMILY(activations, ActivationKernels) \
-  FAMILY(gemm, GemmKernels)
+  FAMILY(arrays, ArrayKernels)           \
+  FAMILY(gemm, GemmKernels)              \
+  FAMILY(normalization, NormalizationKernels)
 
 namespace initcore {
 

@@ -29,7 +29,10 @@ struct Operation {
 
 /// A data set to draw batches from. Rebound for every run, so operations hold the slot, not the pointer.
 struct Input {
+  enum class Type { kFloat32, kFloat64, kUint8, kInt32 };
   const void* data = nullptr;
+  Type type = Type::kFloat32;
+  Index columns = 0;
 };
 
 class Plan {

@@ -9,7 +9,9 @@ namespace initcore {
 void bind_threads(py::module_& m);
 void bind_plan(py::module_& m);
 void bind_activations(py::module_& m);
+void bind_arrays(py::module_& m);
 void bind_gemm(py::module_& m);
+void bind_normalization(py::module_& m);
 
 namespace {
 
@@ -45,7 +47,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_threads(m);
   bind_plan(m);
   bind_activations(m);
+  bind_arrays(m);
   bind_gemm(m);
+  bind_normalization(m);
 }
 
 }  // namespace initcore

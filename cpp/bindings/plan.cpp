@@ -13,15 +13,28 @@ py::list operations(const BoundPlan& plan, const std::string& segment) {
   return names;
 }
 
+Input::Type type_of(const py::array& a) {
+  if (a.dtype().equal(py::dtype::of<float>())) return Input::Type::kFloat32;
+  if (a.dtype().equal(py::dtype::of<double>())) return Input::Type::kFloat64;
+  if (a.dtype().equal(py::dtype::of<std::uint8_t>())) return Input::Type::kUint8;
+  if (a.dtype().equal(py::dtype::of<std::int32_t>())) return Input::Type::kInt32;
+  throw py::type_error("input must be float32, float64, uint8 or int32, got " + describe(a));
+}
+
 void start(BoundPlan& plan, const std::vector<std::string>& segments, Index rows, const py::dict& inputs,
            const py::object& order, const py::object& learning_rates, std::int64_t step) {
   std::vector<py::array> arrays;
   const std::int64_t* order_data = nullptr;
   const double* rates = nullptr;
+  Index examples = order.is_none() ? rows : 0;  // that every input must have
   if (!order.is_none()) {
     arrays.push_back(order.cast<py::array>());
     order_data = input<std::int64_t>(arrays.back(), "order");
     check(arrays.back().size() >= rows, "order must name every example");
+    for (Index i = 0; i < rows; ++i) {
+      check(order_data[i] >= 0, "order must not be negative");
+      examples = std::max<Index>(examples, order_data[i] + 1);
+    }
   }
   if (!learning_rates.is_none()) {
     arrays.push_back(learning_rates.cast<py::array>());
@@ -29,9 +42,13 @@ void start(BoundPlan& plan, const std::vector<std::string>& segments, Index rows
     check(arrays.back().size() * plan.batch_size() >= rows, "learning_rates must have one rate per batch");
   }
   for (const auto& [slot, value] : inputs) {
+    const auto name = slot.cast<std::string>();
     arrays.push_back(py::reinterpret_borrow<py::object>(value).cast<py::array>());
-    check(arrays.back().flags() & py::array::c_style, "input must be C-contiguous");
-    plan.input(slot.cast<std::string>()).data = arrays.back().data();
+    const py::array& array = arrays.back();
+    check(array.ndim() == 2 && array.shape(0) >= examples && (array.flags() & py::array::c_style),
+          "input " + name + " must be C-contiguous with two axes and a row for each example, got " +
+              describe(array));
+    plan.input(name) = {array.data(), type_of(array), array.shape(1)};
   }
   plan.run_arrays = std::move(arrays);
   plan.start(segments, rows, order_data, rates, step);

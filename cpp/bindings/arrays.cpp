@@ -1,0 +1,105 @@
+// Operations that move and join arrays: gather, column_sum, add, multiply.
+#include <cstring>
+
+#include "bindings/bound_plan.h"
+#include "dispatch.h"
+#include "threads.h"
+
+namespace initcore {
+
+namespace {
+
+// Elements per unit: a multiple of every vector width, so that no split changes which elements are a loop's
+// tail.
+constexpr Index kGrain = 4096;
+
+/// out (rows, columns) = the batch's rows of the data set in `slot`. Bytes are scaled to [0, 1].
+void gather(BoundPlan& plan, const std::string& segment, const std::string& slot, const Operand& out) {
+  const Input* source = &plan.input(slot);
+  check(out.per_row == 1, "gather fills a buffer with one row per example");
+  const auto expect = [=, columns = out.columns](Input::Type wanted) {
+    if (source->columns != columns ||
+        (wanted == Input::Type::kInt32) != (source->type == Input::Type::kInt32))
+      throw std::invalid_argument("input " + slot + " does not fit the plan's buffer");
+  };
+  if (out.array.dtype().equal(py::dtype::of<std::int32_t>())) {
+    auto* to = out.as<std::int32_t>("out");
+    plan.append(segment, "gather " + slot, {&out}, [=, columns = out.columns](const Batch& batch) {
+      expect(Input::Type::kInt32);
+      const auto* from = static_cast<const std::int32_t*>(source->data);
+      for (Index i = 0; i < batch.rows; ++i) {
+        const Index row = batch.order ? batch.order[batch.first + i] : batch.first + i;
+        std::memcpy(to + i * columns, from + row * columns,
+                    sizeof(std::int32_t) * static_cast<std::size_t>(columns));
+      }
+    });
+    return;
+  }
+  with_dtype(dtype_of(out.array, "out"), [&]<typename T>() {
+    T* to = out.as<T>("out");
+    plan.append(segment, "gather " + slot, {&out}, [=, columns = out.columns](const Batch& batch) {
+      expect(Input::Type::kFloat32);
+      const ArrayKernels<T>& k = kernels().arrays.of<T>();
+      parallel_for(batch.rows, double(batch.rows * columns), [&](Index begin, Index end) {
+        const Index first = batch.first + begin, n = end - begin;
+        T* rows = to + begin * columns;
+        if (source->type == Input::Type::kFloat32) {
+          k.gather_f32(static_cast<const float*>(source->data), batch.order, first, n, columns, rows);
+        } else if (source->type == Input::Type::kFloat64) {
+          k.gather_f64(static_cast<const double*>(source->data), batch.order, first, n, columns, rows);
+        } else {
+          k.gather_u8(static_cast<const std::uint8_t*>(source->data), batch.order, first, n, columns,
+                      T(1) / T(255), rows);
+        }
+      });
+    });
+  });
+}
+
+void column_sum(BoundPlan& plan, const std::string& segment, const Operand& x, const Operand& out) {
+  with_dtype(dtype_of(x.array, "x"), [&]<typename T>() {
+    const T* from = x.as<T>("x");
+    T* to = out.as<T>("out");
+    check(out.array.size() == x.columns, "out must have one element per column of x");
+    plan.append(segment, "column_sum", {&x, &out}, [=, count = x](const Batch& batch) {
+      const Index n = count.rows_of(batch.rows), columns = count.columns;
+      constexpr Index kColumns = 64;
+      parallel_for((columns + kColumns - 1) / kColumns, double(n * columns), [&](Index begin, Index end) {
+        kernels().arrays.of<T>().column_sum(from, n, columns, begin * kColumns,
+                                            std::min(columns, end * kColumns), to);
+      });
+    });
+  });
+}
+
+/// y = a op b, elementwise.
+template <auto kAdd>
+void join(BoundPlan& plan, const std::string& segment, const Operand& a, const Operand& b, const Operand& y) {
+  with_dtype(dtype_of(a.array, "a"), [&]<typename T>() {
+    const T *a_data = a.as<T>("a"), *b_data = b.as<T>("b");
+    T* to = y.as<T>("y");
+    check(a.rows == y.rows && a.columns == y.columns && b.rows == y.rows && b.columns == y.columns,
+          "a, b and y must have the same shape, got " + shape_of(a.array) + ", " + shape_of(b.array) +
+              " and " + shape_of(y.array));
+    plan.append(segment, kAdd ? "add" : "multiply", {&a, &b, &y}, [=, count = y](const Batch& batch) {
+      const ArrayKernels<T>& k = kernels().arrays.of<T>();
+      const Index n = count.size_of(batch.rows);
+      parallel_for((n + kGrain - 1) / kGrain, double(n), [&](Index begin, Index end) {
+        const Index from = begin * kGrain, size = std::min(n, end * kGrain) - from;
+        (kAdd ? k.add : k.multiply)(a_data + from, b_data + from, to + from, size);
+      });
+    });
+  });
+}
+
+}  // namespace
+
+void bind_arrays(py::module_& m) {
+  plan_class(m)
+      .def("gather", &gather, py::arg("segment"), py::arg("slot"), py::arg("out"))
+      .def("column_sum", &column_sum, py::arg("segment"), py::arg("x"), py::arg("out"))
+      .def("add", &join<true>, py::arg("segment"), py::arg("a"), py::arg("b"), py::arg("y"))
+      .def("multiply", &join<false>, py::arg("segment"), py::arg("a"), py::arg("b"), py::arg("y"));
+}
+
+}  // namespace initcore

@@ -1,0 +1,79 @@
+// Gathering a batch, sums of columns, elementwise sums and products.
+#include "kernels/arrays.h"
+
+#include "kernels.h"
+#include "kernels/isa.h"
+
+namespace initcore::INITCORE_ISA {
+namespace {
+
+template <typename From, typename T>
+void gather(const From* source, const std::int64_t* rows, Index first, Index n, Index columns, T scale,
+            T* out) {
+  for (Index i = 0; i < n; ++i) {
+    const From* row = source + (rows ? rows[first + i] : first + i) * columns;
+    T* to = out + i * columns;
+#pragma omp simd
+    for (Index j = 0; j < columns; ++j) to[j] = static_cast<T>(row[j]) * scale;
+  }
+}
+
+template <typename From, typename T>
+void gather_floats(const From* source, const std::int64_t* rows, Index first, Index n, Index columns,
+                   T* out) {
+  gather<From, T>(source, rows, first, n, columns, T(1), out);
+}
+
+template <typename T>
+void column_sum(const T* x, Index n, Index columns, Index begin, Index end, T* out) {
+  // A strip of columns at a time, so that its sums stay in registers while the rows pass.
+  constexpr Index kStrip = 4 * kLanes<T>;
+  Index j = begin;
+  for (; j + kStrip <= end; j += kStrip) {
+    T sum[kStrip] = {};
+    for (Index i = 0; i < n; ++i) {
+      const T* row = x + i * columns + j;
+#pragma omp simd
+      for (Index s = 0; s < kStrip; ++s) sum[s] += row[s];
+    }
+#pragma omp simd
+    for (Index s = 0; s < kStrip; ++s) out[j + s] = sum[s];
+  }
+  if (j == end) return;
+  T sum[kStrip] = {};
+  for (Index i = 0; i < n; ++i) {
+    const T* row = x + i * columns + j;
+#pragma omp simd
+    for (Index s = 0; s < end - j; ++s) sum[s] += row[s];
+  }
+  for (Index s = 0; s < end - j; ++s) out[j + s] = sum[s];
+}
+
+template <typename T>
+void add(const T* a, const T* b, T* y, Index n) {
+#pragma omp simd
+  for (Index i = 0; i < n; ++i) y[i] = a[i] + b[i];
+}
+
+template <typename T>
+void multiply(const T* a, const T* b, T* y, Index n) {
+#pragma omp simd
+  for (Index i = 0; i < n; ++i) y[i] = a[i] * b[i];
+}
+
+template <typename T>
+constexpr ArrayKernels<T> table() {
+  return {gather_floats<float, T>,
+          gather_floats<double, T>,
+          gather<std::uint8_t, T>,
+          column_sum<T>,
+          add<T>,
+          multiply<T>};
+}
+
+}  // namespace
+
+extern const Both<ArrayKernels> arrays;
+constinit const Both<ArrayKernels> arrays{table<float>(), table<double>()};
+
+}  // namespace initcore::INITCORE_ISA

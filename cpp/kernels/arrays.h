@@ -1,0 +1,27 @@
+// Contract: what moves and joins arrays: gathering a batch, sums of columns, elementwise sums and products.
+#pragma once
+
+#include "index.h"
+
+namespace initcore {
+
+template <typename T>
+struct ArrayKernels {
+  /// out (n, columns): row i is row rows[i] of source, as T; row first + i where rows is null.
+  void (*gather_f32)(const float* source, const std::int64_t* rows, Index first, Index n, Index columns,
+                     T* out);
+  void (*gather_f64)(const double* source, const std::int64_t* rows, Index first, Index n, Index columns,
+                     T* out);
+  /// Bytes become source * scale: pictures in 0..255 become numbers in 0..1.
+  void (*gather_u8)(const std::uint8_t* source, const std::int64_t* rows, Index first, Index n, Index columns,
+                    T scale, T* out);
+
+  /// out[j] = sum over i of x[i, j], for j in [begin, end). The order of the sum is that of the rows.
+  void (*column_sum)(const T* x, Index n, Index columns, Index begin, Index end, T* out);
+
+  /// y = a + b, y = a * b. May run in place.
+  void (*add)(const T* a, const T* b, T* y, Index n);
+  void (*multiply)(const T* a, const T* b, T* y, Index n);
+};
+
+}  // namespace initcore
