@@ -8,6 +8,8 @@
 #include "kernels/activations.h"
 #include "kernels/arrays.h"
 #include "kernels/gemm.h"
+#include "kernels/losses.h"
+#include "kernels/metrics.h"
 #include "kernels/normalization.h"
 
 // Every family: the name of its table, the struct that holds its function pointers.
@@ -15,6 +17,8 @@
   FAMILY(activations, ActivationKernels) \
   FAMILY(arrays, ArrayKernels)           \
   FAMILY(gemm, GemmKernels)              \
+  FAMILY(losses, LossKernels)            \
+  FAMILY(metrics, MetricKernels)         \
   FAMILY(normalization, NormalizationKernels)
 
 namespace initcore {

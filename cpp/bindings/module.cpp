@@ -11,6 +11,8 @@ void bind_plan(py::module_& m);
 void bind_activations(py::module_& m);
 void bind_arrays(py::module_& m);
 void bind_gemm(py::module_& m);
+void bind_losses(py::module_& m);
+void bind_metrics(py::module_& m);
 void bind_normalization(py::module_& m);
 
 namespace {
@@ -49,6 +51,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_activations(m);
   bind_arrays(m);
   bind_gemm(m);
+  bind_losses(m);
+  bind_metrics(m);
   bind_normalization(m);
 }
 

@@ -1,0 +1,139 @@
+// The loops that run a loss, and the table of all losses.
+#include "kernels/losses.h"
+
+#include "kernels.h"
+#include "kernels/loss_list.h"
+
+namespace initcore::INITCORE_ISA {
+namespace {
+
+template <typename F, typename T>
+F with_parameters(const double* p) {
+  if constexpr (requires { F::kParameters; }) {
+    return F{static_cast<T>(p[0])};
+  } else {
+    return F{};
+  }
+}
+
+/// The sum of the values over n elements; gradient[i] = factor slope_i unless gradient is null.
+template <typename F, typename T>
+double span(const F f, const T* p, const T* y, Index n, T factor, T* gradient) {
+  double sum = 0;
+  if (gradient) {
+#pragma omp simd reduction(+ : sum)
+    for (Index i = 0; i < n; ++i) {
+      sum += static_cast<double>(f.value(p[i], y[i]));
+      gradient[i] = factor * f.slope(p[i], y[i]);
+    }
+  } else {
+#pragma omp simd reduction(+ : sum)
+    for (Index i = 0; i < n; ++i) sum += static_cast<double>(f.value(p[i], y[i]));
+  }
+  return sum;
+}
+
+/// The same with a weight for each element.
+template <typename F, typename T>
+double weighted_span(const F f, const T* p, const T* y, const T* weight, Index n, T factor, T* gradient) {
+  double sum = 0;
+  if (gradient) {
+#pragma omp simd reduction(+ : sum)
+    for (Index i = 0; i < n; ++i) {
+      sum += static_cast<double>(weight[i]) * static_cast<double>(f.value(p[i], y[i]));
+      gradient[i] = factor * weight[i] * f.slope(p[i], y[i]);
+    }
+  } else {
+#pragma omp simd reduction(+ : sum)
+    for (Index i = 0; i < n; ++i)
+      sum += static_cast<double>(weight[i]) * static_cast<double>(f.value(p[i], y[i]));
+  }
+  return sum;
+}
+
+/// Elementwise losses: one loop over all elements where the weights allow it, so that one column is as fast
+/// as many.
+template <typename F, typename T>
+double elementwise(const LossRows<T>& r, Index begin, Index end) {
+  const F f = with_parameters<F, T>(r.parameters);
+  const Index columns = r.columns, first = begin * columns;
+  const double share = F::kSum ? 1 : 1 / static_cast<double>(columns);
+  const T* p = r.prediction + first;
+  const T* y = static_cast<const T*>(r.target) + first;
+  T* gradient = r.gradient ? r.gradient + first : nullptr;
+  const T factor = static_cast<T>(r.scale * share);
+  if (!r.weight) return share * span(f, p, y, (end - begin) * columns, factor, gradient);
+  if (columns == 1) return share * weighted_span(f, p, y, r.weight + begin, end - begin, factor, gradient);
+  double sum = 0;
+  for (Index i = begin; i < end; ++i) {
+    const T weight = r.weight[i];
+    sum += static_cast<double>(weight) * span(f, p, y, columns, factor * weight, gradient);
+    p += columns, y += columns;
+    if (gradient) gradient += columns;
+  }
+  return share * sum;
+}
+
+template <typename F, typename T>
+double rowwise(const LossRows<T>& r, Index begin, Index end) {
+  const F f = with_parameters<F, T>(r.parameters);
+  const Index columns = r.columns;
+  double sum = 0;
+  for (Index i = begin; i < end; ++i) {
+    const T weight = r.weight ? r.weight[i] : T(1);
+    const T factor = static_cast<T>(r.scale * static_cast<double>(weight));
+    const T* p = r.prediction + i * columns;
+    T* gradient = r.gradient ? r.gradient + i * columns : nullptr;
+    double value;
+    if constexpr (F::kClasses) {
+      const std::int32_t label = static_cast<const std::int32_t*>(r.target)[i];
+      if (0 <= label && label < columns) {
+        value = f.row(p, label, columns, factor, gradient);
+      } else {
+        value = __builtin_nan("");
+        for (Index j = 0; gradient && j < columns; ++j) gradient[j] = static_cast<T>(value);
+      }
+    } else {
+      value = f.row(p, static_cast<const T*>(r.target) + i * columns, columns, factor, gradient);
+    }
+    sum += static_cast<double>(weight) * value;
+  }
+  return sum;
+}
+
+template <typename F, typename T>
+constexpr Loss<T> row() {
+  Loss<T> result{F::kName, F::kFormula, F::kSource, {}, false, nullptr};
+  if constexpr (requires { F::kClasses; }) {
+    result.classes = F::kClasses;
+    result.run = rowwise<F, T>;
+  } else {
+    result.run = elementwise<F, T>;
+  }
+  if constexpr (requires { F::kParameters; }) {
+    int i = 0;
+    for (const Parameter& parameter : F::kParameters) result.parameters[i++] = parameter;
+  }
+  return result;
+}
+
+template <typename List>
+struct Rows;
+
+template <template <typename> class... F, typename T>
+struct Rows<TypeList<F<T>...>> {
+  static constexpr Loss<T> kRows[] = {row<F<T>, T>()...};
+};
+
+template <typename T>
+constexpr LossKernels<T> table() {
+  using List = LossList<T>;
+  return {Rows<List>::kRows, List::kCount};
+}
+
+}  // namespace
+
+extern const Both<LossKernels> losses;
+constinit const Both<LossKernels> losses{table<float>(), table<double>()};
+
+}  // namespace initcore::INITCORE_ISA

@@ -1,0 +1,81 @@
+"""Labels, predictions and weights as kernels read them, or an error that says what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+
+def numbers(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return an array of bool, integer or float, else raise TypeError."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got an array of {array.dtype}")
+    return array
+
+
+def predictions(value: ArrayLike) -> NDArray[Any]:
+    """Return predictions as a C-contiguous ``(n, columns)`` array of float32 or float64."""
+    array = numbers("y_pred", value)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ValueError(f"y_pred must have shape (n, columns) or (n,), got {np.shape(value)}")
+    dtype = np.float32 if array.dtype.itemsize <= 4 and array.dtype.kind == "f" else np.float64
+    return np.ascontiguousarray(array, dtype)
+
+
+def columns(loss: str, y: ArrayLike, output_columns: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Return targets as a C-contiguous ``(n, output_columns)`` array; ``(n,)`` is taken as one column."""
+    array = numbers("targets", y)
+    if array.ndim == 1 and output_columns == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] != output_columns:
+        hint = ""
+        if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1):
+            hint = ". For class numbers, use the loss 'sparse_categorical_crossentropy'"
+        raise ValueError(f"targets of {loss} must have shape (n, {output_columns}), got {array.shape}{hint}")
+    return np.ascontiguousarray(array, dtype)
+
+
+def classes(loss: str, y: ArrayLike, output_columns: int) -> NDArray[np.int32]:
+    """Return class numbers as an ``(n,)`` array of int32, each in ``[0, output_columns)``."""
+    array = numbers("targets", y)
+    if array.ndim == 2 and array.shape[1] == output_columns > 1:
+        raise ValueError(
+            f"targets of {loss} must be class numbers of shape (n,), got {array.shape}. "
+            f"For one-hot targets, use the loss 'categorical_crossentropy'"
+        )
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"targets of {loss} must be class numbers of shape (n,) or (n, 1), got {array.shape}"
+        )
+    if array.dtype.kind == "f":
+        whole = array == np.floor(array)
+        if not whole.all():
+            raise ValueError(f"targets of {loss} must be whole class numbers, got {array[~whole][0]!s}")
+    if array.size and not (array.min() >= 0 and array.max() < output_columns):
+        hint = (
+            ". For two classes and one output, use the loss 'binary_crossentropy'"
+            if output_columns == 1
+            else ""
+        )
+        raise ValueError(
+            f"targets of {loss} must be class numbers from 0 to {output_columns - 1}, since the model has "
+            f"{output_columns} output(s), got values from {array.min()} to {array.max()}{hint}"
+        )
+    return np.ascontiguousarray(array, np.int32)
+
+
+def weights(sample_weight: ArrayLike | None, rows: int, dtype: DTypeLike) -> NDArray[Any] | None:
+    """Return one weight for each row, or None."""
+    if sample_weight is None:
+        return None
+    array = numbers("sample_weight", sample_weight)
+    if array.shape != (rows,):
+        raise ValueError(f"sample_weight must have shape ({rows},), got {array.shape}")
+    return np.ascontiguousarray(array, dtype)
