@@ -1,0 +1,133 @@
+"""Show how the training goes: a moving bar on a terminal, a line per epoch anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, TextIO
+
+from initcore.callbacks.base import Callback, Logs
+
+_BAR = 24  # characters
+
+
+class ProgressBar(Callback):
+    """Print a line per epoch; on a terminal, show a bar while the epoch runs.
+
+    The trainer calls `on_progress` some ten times a second, so showing costs next to nothing. The bar is
+    drawn by ``rich`` where that is installed.
+
+    Args:
+        verbose: 0 prints nothing, 1 shows the bar if the stream is a terminal, 2 prints only lines.
+        stream: Where to; standard output by default.
+    """
+
+    def __init__(self, verbose: int = 1, stream: TextIO | None = None):
+        self.verbose = verbose
+        self.stream = stream
+        self._bar: _PlainBar | _RichBar | None = None
+        self._start = 0.0
+        self._title = ""
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        stream = self.stream or sys.stdout
+        if self.verbose == 1 and stream.isatty():
+            self._bar = _make_bar(stream)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._start = time.perf_counter()
+        epochs = self.params.get("epochs")
+        self._title = f"Epoch {epoch + 1}/{epochs}" if epochs else f"Epoch {epoch + 1}"
+
+    def on_progress(self, done: int, total: int, logs: Logs | None = None) -> None:
+        if self._bar:
+            self._bar.show(self._title, done, total, _figures(logs))
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if not self.verbose:
+            return
+        if self._bar:
+            self._bar.clear()
+        seconds = time.perf_counter() - self._start
+        line = f"{self._title} - {seconds:.2f}s"
+        print(
+            " - ".join(part for part in (line, _figures(logs)) if part),
+            file=self.stream or sys.stdout,
+            flush=True,
+        )
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self._bar:
+            self._bar.clear()
+            self._bar = None
+
+
+def _figures(logs: Logs | None) -> str:
+    return " - ".join(f"{name}: {_short(value)}" for name, value in (logs or {}).items())
+
+
+def _short(value: Any) -> str:
+    if not hasattr(value, "__float__"):
+        return str(value)
+    number = float(value)
+    return f"{number:.4f}" if number == 0 or 1e-3 <= abs(number) < 1e5 else f"{number:.3e}"
+
+
+def _make_bar(stream: TextIO) -> _PlainBar | _RichBar:
+    try:
+        return _RichBar(stream)
+    except ImportError:
+        return _PlainBar(stream)
+
+
+class _PlainBar:
+    """One line, drawn over itself: carriage return, text, erase the rest."""
+
+    def __init__(self, stream: TextIO):
+        self.stream = stream
+        self.drawn = False
+
+    def show(self, title: str, done: int, total: int, figures: str) -> None:
+        filled = _BAR * done // max(total, 1)
+        bar = "#" * filled + "." * (_BAR - filled)
+        self.stream.write(f"\r{title} [{bar}] {done}/{total} {figures}\x1b[K")
+        self.stream.flush()
+        self.drawn = True
+
+    def clear(self) -> None:
+        if self.drawn:
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()
+            self.drawn = False
+
+
+class _RichBar:
+    """The same by rich: it knows the terminal's width and colours. It draws only when it is told to."""
+
+    def __init__(self, stream: TextIO):
+        from rich.console import Console
+
+        self.console = Console(file=stream)
+        self.bar: Any = None
+
+    def show(self, title: str, done: int, total: int, figures: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        if self.bar is None:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(_BAR),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[figures]}"),
+            )
+            self.bar = Progress(*columns, console=self.console, transient=True, auto_refresh=False)
+            self.task = self.bar.add_task(title, total=total, figures=figures)
+            self.bar.start()
+        self.bar.update(
+            self.task, description=title, completed=done, total=total, figures=figures, refresh=True
+        )
+
+    def clear(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
