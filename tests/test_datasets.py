@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+
 from initcore import datasets, image_files
 from initcore.idx import TYPES, read_idx
 
