@@ -11,15 +11,17 @@
 #include "kernels/losses.h"
 #include "kernels/metrics.h"
 #include "kernels/normalization.h"
+#include "kernels/optimizers.h"
 
 // Every family: the name of its table, the struct that holds its function pointers.
-#define INITCORE_FAMILIES(FAMILY)        \
-  FAMILY(activations, ActivationKernels) \
-  FAMILY(arrays, ArrayKernels)           \
-  FAMILY(gemm, GemmKernels)              \
-  FAMILY(losses, LossKernels)            \
-  FAMILY(metrics, MetricKernels)         \
-  FAMILY(normalization, NormalizationKernels)
+#define INITCORE_FAMILIES(FAMILY)             \
+  FAMILY(activations, ActivationKernels)      \
+  FAMILY(arrays, ArrayKernels)                \
+  FAMILY(gemm, GemmKernels)                   \
+  FAMILY(losses, LossKernels)                 \
+  FAMILY(metrics, MetricKernels)              \
+  FAMILY(normalization, NormalizationKernels) \
+  FAMILY(optimizers, OptimizerKernels)
 
 namespace initcore {
 

@@ -1,0 +1,111 @@
+// The loop that runs an update rule, the sums behind norms and penalties, and the table of all rules.
+#include "kernels/optimizers.h"
+
+#include "kernels.h"
+#include "kernels/optimizer_list.h"
+
+namespace initcore::INITCORE_ISA {
+namespace {
+
+template <typename Rule, typename T>
+void prepare(const double* hyperparameters, std::int64_t t, double rate, double* scalars, T* coefficients) {
+  const auto rule = Rule::prepare(hyperparameters, t, rate, scalars);
+  static_assert(sizeof rule == sizeof(Rule) && sizeof rule <= kMaxCoefficients * sizeof(T));
+  __builtin_memcpy(coefficients, &rule, sizeof rule);
+}
+
+template <typename Rule, typename T, typename... Slot>
+inline void update(const Rule rule, T* w, const T* g, Index n, const Preliminary<T> before, Slot*... slots) {
+#pragma omp simd
+  for (Index i = 0; i < n; ++i) {
+    const T scaled = before.scale * g[i];
+    const T cut = scaled < -before.limit ? -before.limit : scaled;  // this way round, NaN stays NaN
+    w[i] = rule(before.keep * w[i], cut > before.limit ? before.limit : cut, slots[i]...);
+  }
+}
+
+template <typename Rule>
+constexpr int slot_count() {
+  if constexpr (requires { Rule::kSlots; }) {
+    return sizeof(Rule::kSlots) / sizeof(const char*);
+  } else {
+    return 0;
+  }
+}
+
+template <typename Rule, typename T>
+void step(T* w, const T* g, T* const* slots, Index n, const Preliminary<T>& before, const T* coefficients) {
+  constexpr int kSlotCount = slot_count<Rule>();
+  Rule rule;
+  __builtin_memcpy(&rule, coefficients, sizeof rule);
+  if constexpr (kSlotCount == 0) update(rule, w, g, n, before);
+  if constexpr (kSlotCount == 1) update(rule, w, g, n, before, slots[0]);
+  if constexpr (kSlotCount == 2) update(rule, w, g, n, before, slots[0], slots[1]);
+  if constexpr (kSlotCount == 3) update(rule, w, g, n, before, slots[0], slots[1], slots[2]);
+}
+
+template <typename T>
+double sum_of_squares(const T* x, Index n) {
+  // Several vectors of partial sums, so that one addition need not wait for the one before it.
+  constexpr int kWidth = 8 * kLanes<double>;
+  double sums[kWidth] = {};
+  Index i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+#pragma omp simd
+    for (int j = 0; j < kWidth; ++j) sums[j] += double(x[i + j]) * double(x[i + j]);
+  }
+  double sum = 0;
+  for (; i < n; ++i) sum += double(x[i]) * double(x[i]);
+  for (int j = 0; j < kWidth; ++j) sum += sums[j];
+  return sum;
+}
+
+template <typename T>
+double penalty(const T* w, T* g, Index n, double l1, double l2) {
+  const T slope = T(l1), twice = T(2 * l2);
+  double absolute = 0, squares = 0;
+#pragma omp simd reduction(+ : absolute, squares)
+  for (Index i = 0; i < n; ++i) {
+    absolute += double(w[i] < 0 ? -w[i] : w[i]);
+    squares += double(w[i]) * double(w[i]);
+  }
+  if (g) {
+#pragma omp simd
+    for (Index i = 0; i < n; ++i) g[i] += twice * w[i] + (w[i] > 0 ? slope : w[i] < 0 ? -slope : T(0));
+  }
+  return l1 * absolute + l2 * squares;
+}
+
+template <typename Rule, typename T>
+constexpr UpdateRule<T> row() {
+  UpdateRule<T> result{Rule::kName, Rule::kSource, {}, {}, {}, prepare<Rule, T>, step<Rule, T>};
+  int i = 0, j = 0, k = 0;
+  if constexpr (requires { Rule::kHyperparameters; })
+    for (const char* name : Rule::kHyperparameters) result.hyperparameters[i++] = name;
+  if constexpr (requires { Rule::kSlots; })
+    for (const char* name : Rule::kSlots) result.slots[j++] = name;
+  if constexpr (requires { Rule::kScalars; })
+    for (const char* name : Rule::kScalars) result.scalars[k++] = name;
+  return result;
+}
+
+template <typename List>
+struct Rows;
+
+template <template <typename> class... Rule, typename T>
+struct Rows<TypeList<Rule<T>...>> {
+  static constexpr UpdateRule<T> kRows[] = {row<Rule<T>, T>()...};
+};
+
+template <typename T>
+constexpr OptimizerKernels<T> table() {
+  using List = OptimizerList<T>;
+  return {Rows<List>::kRows, List::kCount, sum_of_squares<T>, penalty<T>};
+}
+
+}  // namespace
+
+extern const Both<OptimizerKernels> optimizers;
+constinit const Both<OptimizerKernels> optimizers{table<float>(), table<double>()};
+
+}  // namespace initcore::INITCORE_ISA
