@@ -79,12 +79,12 @@ class Plan:
     buffers: list[Buffer] = field(default_factory=list)
     core: Any = None
 
-    def batch(self, *columns: int, dtype: DTypeLike = None, per_row: int = 1, name: str = "") -> Buffer:
+    def batch(self, *columns: int, dtype: DTypeLike | None = None, per_row: int = 1, name: str = "") -> Buffer:
         """Return a new buffer with ``per_row`` rows of shape ``columns`` for each example."""
         shape = (self.batch_size * per_row, *columns)
         return self._new(Buffer(shape, np.dtype(dtype or self.dtype), per_row, name))
 
-    def fixed(self, *shape: int, dtype: DTypeLike = None, name: str = "") -> Buffer:
+    def fixed(self, *shape: int, dtype: DTypeLike | None = None, name: str = "") -> Buffer:
         """Return a new buffer that is the same for every batch. It starts as zeros."""
         return self._new(Buffer(shape, np.dtype(dtype or self.dtype), 0, name))
 
@@ -126,4 +126,5 @@ class Plan:
 def _operand(value: Any) -> Any:
     if not isinstance(value, Buffer):
         return value
+    assert value.array is not None, "laid out by build()"
     return _core.Operand(value.array, value.per_row)

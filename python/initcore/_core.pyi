@@ -1,0 +1,123 @@
+"""
+The compiled part of initcore. Private: its functions check form, not meaning.
+"""
+from __future__ import annotations
+import collections.abc
+import numpy
+import typing
+__all__: list[str] = ['Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_isa', 'build', 'choose_isa', 'compiled_isas', 'cpu_limits', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'num_threads', 'parallel_probe', 'pool_state', 'set_num_threads', 'use_isa']
+class Operand:
+    def __init__(self, array: numpy.ndarray, per_row: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def array(self) -> numpy.ndarray:
+        ...
+    @property
+    def per_row(self) -> int:
+        ...
+class Plan:
+    def __init__(self, batch_size: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def activation_backward(self, segment: str, number: typing.SupportsInt | typing.SupportsIndex, dy: Operand, x: Operand, y: Operand, dx: Operand, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"]) -> None:
+        ...
+    def activation_forward(self, segment: str, number: typing.SupportsInt | typing.SupportsIndex, x: Operand, y: Operand, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"]) -> None:
+        ...
+    def add(self, segment: str, a: Operand, b: Operand, y: Operand) -> None:
+        ...
+    def advance(self, batches: typing.SupportsInt | typing.SupportsIndex, seconds: typing.SupportsFloat | typing.SupportsIndex) -> int:
+        ...
+    def batch_norm_backward(self, segment: str, dy: Operand, x: Operand, gamma: Operand, mean: Operand, inverse: Operand, dx: Operand, dgamma: Operand, dbeta: Operand) -> None:
+        ...
+    def batch_norm_forward(self, segment: str, x: Operand, gamma: Operand, beta: Operand, mean: Operand, inverse: Operand, moving_mean: Operand, moving_variance: Operand, y: Operand, epsilon: typing.SupportsFloat | typing.SupportsIndex, momentum: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    def batch_norm_inference(self, segment: str, x: Operand, gamma: Operand, beta: Operand, moving_mean: Operand, moving_variance: Operand, y: Operand, epsilon: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    def batch_norm_inference_backward(self, segment: str, dy: Operand, x: Operand, gamma: Operand, moving_mean: Operand, moving_variance: Operand, dx: Operand, dgamma: Operand, dbeta: Operand, epsilon: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    def column_sum(self, segment: str, x: Operand, out: Operand) -> None:
+        ...
+    def gather(self, segment: str, slot: str, out: Operand) -> None:
+        ...
+    def loss(self, segment: str, number: typing.SupportsInt | typing.SupportsIndex, prediction: Operand, target: Operand, weight: Operand, total: Operand, gradient: Operand, parameters: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
+        """
+        Adds the sum of weight_i loss_i to total[0] and the rows to total[1], and sets total[2] to the mean over this batch. The gradient is that of this mean.
+        """
+    def matmul(self, segment: str, layout: str, a: Operand, b: Operand, c: Operand, accumulate: bool = False, bias: Operand = None, activation: typing.SupportsInt | typing.SupportsIndex | None = None, slope: typing.SupportsInt | typing.SupportsIndex | None = None, x: Operand = None, y: Operand = None, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"] = [0.0, 0.0]) -> None:
+        ...
+    def metric(self, segment: str, number: typing.SupportsInt | typing.SupportsIndex, prediction: Operand, target: Operand, weight: Operand, total: Operand, parameter: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    def multiply(self, segment: str, a: Operand, b: Operand, y: Operand) -> None:
+        ...
+    def operations(self, segment: str) -> list:
+        ...
+    def start(self, segments: collections.abc.Sequence[str], rows: typing.SupportsInt | typing.SupportsIndex, inputs: dict = {}, order: typing.Any = None, learning_rates: typing.Any = None, step: typing.SupportsInt | typing.SupportsIndex = 1) -> None:
+        ...
+    @property
+    def batch_size(self) -> int:
+        ...
+    @property
+    def total(self) -> int:
+        ...
+def activation_backward(number: typing.SupportsInt | typing.SupportsIndex, dy: numpy.ndarray, x: numpy.ndarray, y: numpy.ndarray, dx: numpy.ndarray, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"]) -> None:
+    ...
+def activation_forward(number: typing.SupportsInt | typing.SupportsIndex, x: numpy.ndarray, y: numpy.ndarray, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"]) -> None:
+    ...
+def activations() -> list:
+    """
+    Every elementwise activation: number, name, formula, source, parameters.
+    """
+def active_isa() -> str:
+    """
+    The instruction set in use.
+    """
+def build() -> dict:
+    """
+    How this module was compiled.
+    """
+def choose_isa(runnable: collections.abc.Sequence[str], wanted: str) -> str:
+    ...
+def compiled_isas() -> list[str]:
+    """
+    Instruction sets that the module was compiled for, best first.
+    """
+def cpu_limits(root: str = '') -> dict:
+    """
+    What limits the number of threads. root: for tests.
+    """
+def isas() -> list[str]:
+    """
+    Instruction sets that this machine runs, best first.
+    """
+def loss(number: typing.SupportsInt | typing.SupportsIndex, prediction: numpy.ndarray, target: numpy.ndarray, weight: numpy.ndarray | None, gradient: numpy.ndarray | None, values: numpy.ndarray, parameters: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
+    """
+    Sets values[i] = weight_i loss_i, and the gradient of their mean.
+    """
+def losses() -> list:
+    """
+    Every loss: number, name, formula, source, parameters, whether targets are classes.
+    """
+def matmul(layout: str, a: numpy.ndarray, b: numpy.ndarray, c: numpy.ndarray, accumulate: bool = False, bias: numpy.ndarray | None = None, rows: numpy.ndarray | None = None, activation: typing.SupportsInt | typing.SupportsIndex | None = None, slope: typing.SupportsInt | typing.SupportsIndex | None = None, x: numpy.ndarray | None = None, y: numpy.ndarray | None = None, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"] = [0.0, 0.0]) -> None:
+    ...
+def metrics() -> list:
+    """
+    Every metric's kernel: number, name, whether targets are classes, size of the total.
+    """
+def num_threads() -> int:
+    """
+    How many threads compute, the caller included.
+    """
+def parallel_probe(units: typing.SupportsInt | typing.SupportsIndex, seconds_per_unit: typing.SupportsFloat | typing.SupportsIndex = 0.0, fail_at: typing.SupportsInt | typing.SupportsIndex | None = None) -> list:
+    """
+    The ranges of a job, as (begin, end, thread). For tests.
+    """
+def pool_state() -> dict:
+    """
+    Worker threads that exist, and whether the system refused to start another.
+    """
+def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
+def use_isa(name: str) -> None:
+    """
+    Switches the whole process. For tests and benchmarks.
+    """
+__version__: str = '0.1.0'
