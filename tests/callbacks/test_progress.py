@@ -2,6 +2,8 @@
 
 import io
 import math
+import sys
+import threading
 
 import pytest
 
@@ -40,7 +42,7 @@ def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(rich_is_there, monkeypatc
     if rich_is_there:
         pytest.importorskip("rich", reason="draws the bar")
     else:
-        monkeypatch.setitem(__import__("sys").modules, "rich.console", None)
+        monkeypatch.setitem(sys.modules, "rich.console", None)
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     model.train([0.5], ProgressBar(1, stream), batches=4)
@@ -48,4 +50,14 @@ def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(rich_is_there, monkeypatc
     assert "3/4" in text
     assert "Epoch 1/1 - " in text.splitlines()[-1]
     assert text.endswith("loss: 0.5000\n")
-    assert text.count("\x1b[?25l") == text.count("\x1b[?25h")  # the cursor is hidden as often as shown
+
+
+def test_an_interrupted_bar_leaves_the_terminal_as_it_was():
+    bar, stream, before = ProgressBar(1, Terminal()), sys.stdout, threading.active_count()
+    bar.on_train_begin()
+    bar.on_epoch_begin(0)
+    bar.on_progress(1, 2, {"loss": 1.0})
+    assert "1/2" in bar.stream.getvalue()
+    assert bar.stream.getvalue().rfind("\x1b[?25h") >= bar.stream.getvalue().rfind("\x1b[?25l")
+    assert sys.stdout is stream
+    assert threading.active_count() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import Any, TextIO
@@ -90,7 +91,9 @@ class _PlainBar:
     def show(self, title: str, done: int, total: int, figures: str) -> None:
         filled = _BAR * done // max(total, 1)
         bar = "#" * filled + "." * (_BAR - filled)
-        self.stream.write(f"\r{title} [{bar}] {done}/{total} {figures}\x1b[K")
+        # A line that wraps could not be drawn over.
+        line = f"{title} [{bar}] {done}/{total} {figures}"[: shutil.get_terminal_size().columns - 1]
+        self.stream.write(f"\r{line}\x1b[K")
         self.stream.flush()
         self.drawn = True
 
@@ -120,9 +123,13 @@ class _RichBar:
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[figures]}"),
             )
-            self.bar = Progress(*columns, console=self.console, transient=True, auto_refresh=False)
+            # Nothing here may outlive a Ctrl-C, after which nobody calls clear: no thread, no hidden cursor,
+            # no replaced sys.stdout.
+            plain: Any = {"auto_refresh": False, "redirect_stdout": False, "redirect_stderr": False}
+            self.bar = Progress(*columns, console=self.console, transient=True, **plain)
             self.task = self.bar.add_task(title, total=total, figures=figures)
             self.bar.start()
+            self.console.show_cursor(True)
         self.bar.update(
             self.task, description=title, completed=done, total=total, figures=figures, refresh=True
         )
