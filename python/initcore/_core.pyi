@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_isa', 'build', 'choose_isa', 'compiled_isas', 'cpu_limits', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'num_threads', 'parallel_probe', 'pool_state', 'set_num_threads', 'use_isa']
+__all__: list[str] = ['Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_isa', 'build', 'choose_isa', 'compiled_isas', 'cpu_limits', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'set_num_threads', 'use_isa']
 class Operand:
     def __init__(self, array: numpy.ndarray, per_row: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -38,6 +38,8 @@ class Plan:
         ...
     def gather(self, segment: str, slot: str, out: Operand) -> None:
         ...
+    def gradient_scales(self, segment: str, gradients: Operand, starts: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], limit: typing.SupportsFloat | typing.SupportsIndex, scales: Operand) -> None:
+        ...
     def loss(self, segment: str, number: typing.SupportsInt | typing.SupportsIndex, prediction: Operand, target: Operand, weight: Operand, total: Operand, gradient: Operand, parameters: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
         """
         Adds the sum of weight_i loss_i to total[0] and the rows to total[1], and sets total[2] to the mean over this batch. The gradient is that of this mean.
@@ -49,6 +51,10 @@ class Plan:
     def multiply(self, segment: str, a: Operand, b: Operand, y: Operand) -> None:
         ...
     def operations(self, segment: str) -> list:
+        ...
+    def optimizer_step(self, segment: str, number: typing.SupportsInt | typing.SupportsIndex, parameters: Operand, gradients: Operand, slot_0: Operand, slot_1: Operand, slot_2: Operand, scalars: Operand, hyperparameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"], weight_decay: typing.SupportsFloat | typing.SupportsIndex, limit: typing.SupportsFloat | typing.SupportsIndex, starts: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], scales: Operand) -> None:
+        ...
+    def penalty(self, segment: str, w: Operand, g: Operand, l1: typing.SupportsFloat | typing.SupportsIndex, l2: typing.SupportsFloat | typing.SupportsIndex, total: Operand) -> None:
         ...
     def start(self, segments: collections.abc.Sequence[str], rows: typing.SupportsInt | typing.SupportsIndex, inputs: dict = {}, order: typing.Any = None, learning_rates: typing.Any = None, step: typing.SupportsInt | typing.SupportsIndex = 1) -> None:
         ...
@@ -84,6 +90,8 @@ def cpu_limits(root: str = '') -> dict:
     """
     What limits the number of threads. root: for tests.
     """
+def gradient_scales(gradients: numpy.ndarray, starts: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], limit: typing.SupportsFloat | typing.SupportsIndex, scales: numpy.ndarray) -> None:
+    ...
 def isas() -> list[str]:
     """
     Instruction sets that this machine runs, best first.
@@ -106,10 +114,18 @@ def num_threads() -> int:
     """
     How many threads compute, the caller included.
     """
+def optimizer_step(number: typing.SupportsInt | typing.SupportsIndex, parameters: numpy.ndarray, gradients: numpy.ndarray, slots: collections.abc.Sequence[numpy.ndarray], scalars: numpy.ndarray | None, hyperparameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"], weight_decay: typing.SupportsFloat | typing.SupportsIndex, limit: typing.SupportsFloat | typing.SupportsIndex, starts: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], scales: numpy.ndarray | None, step: typing.SupportsInt | typing.SupportsIndex, learning_rate: typing.SupportsFloat | typing.SupportsIndex) -> None:
+    ...
+def optimizers() -> list:
+    """
+    Every update rule: number, name, source, hyperparameters, slots, scalars.
+    """
 def parallel_probe(units: typing.SupportsInt | typing.SupportsIndex, seconds_per_unit: typing.SupportsFloat | typing.SupportsIndex = 0.0, fail_at: typing.SupportsInt | typing.SupportsIndex | None = None) -> list:
     """
     The ranges of a job, as (begin, end, thread). For tests.
     """
+def penalty(w: numpy.ndarray, g: numpy.ndarray | None, l1: typing.SupportsFloat | typing.SupportsIndex, l2: typing.SupportsFloat | typing.SupportsIndex) -> float:
+    ...
 def pool_state() -> dict:
     """
     Worker threads that exist, and whether the system refused to start another.
