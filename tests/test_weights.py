@@ -273,14 +273,17 @@ for number in range(1, 1_000_000):
 
 
 def test_a_process_killed_while_it_saves_leaves_a_whole_file(path):
-    """Twelve children, each killed at a random moment: what is there must load, and be of one piece."""
+    """Twelve children, each killed at a random moment. Before and after it, what is there is of one piece."""
     weights.save(path, {"a": np.zeros(200_000, np.float32), "b": np.zeros(3)})
     moments = random.Random(0)
     for _ in range(12):
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE)
         with child:
             assert child.stdout.readline() == b"ready\n"
-            time.sleep(moments.uniform(0.0, 0.05))
-            child.send_signal(signal.SIGKILL)
-        tensors, _ = weights.load(path)
-        assert len(np.unique(np.concatenate([tensors["a"], tensors["b"]]))) == 1
+            for end in (False, True):
+                time.sleep(moments.uniform(0.0, 0.03))
+                if end:
+                    child.send_signal(signal.SIGKILL)
+                    child.wait()
+                tensors, _ = weights.load(path)
+                assert len(np.unique(np.concatenate([tensors["a"], tensors["b"]]))) == 1
