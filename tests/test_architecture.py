@@ -18,7 +18,7 @@ PACKAGE = ROOT / "python" / "initcore"
 CPP = sorted((ROOT / "cpp").rglob("*.h")) + sorted((ROOT / "cpp").rglob("*.cpp"))
 KERNELS = [path for path in CPP if path.is_relative_to(ROOT / "cpp" / "kernels")]
 PYTHON = sorted(path for path in PACKAGE.rglob("*.py"))
-TEXTS = [*CPP, *PYTHON, *sorted((ROOT / "tests").glob("*.py")), *sorted((ROOT / "bench").glob("*.py"))]
+TEXTS = [*CPP, *PYTHON, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "bench").rglob("*.py"))]
 
 # A module may import only what stands to its left, or in an earlier line; those of a folder may import each
 # other. "__init__" is the package itself.
