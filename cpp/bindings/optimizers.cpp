@@ -249,10 +249,12 @@ void plan_penalty(BoundPlan& plan, const std::string& segment, const Operand& w,
     double* sum = total ? total->as<double>("total") : nullptr;
     const Index n = w.array.size();
     check(!g || g->array.size() == n, "w and g must have the same size");
-    check(!total || total->array.size() == 1, "total must have one element");
+    check(!total || total->array.size() == 3, "total must be that of a loss: sum, rows, last mean");
     plan.append(segment, "penalty", {&w, g, total}, [=](const Batch& batch) {
       const double value = run_penalty(from, to, n, l1, l2);
-      if (sum) *sum += value * double(batch.rows);
+      if (!sum) return;
+      sum[0] += value * double(batch.rows);
+      sum[2] += value;
     });
   });
 }

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from initcore import _core
+from initcore._schedule import Schedule
 from initcore._validate import check_number
 from initcore.plan import Buffer, Plan, aligned_empty
 
@@ -34,7 +35,7 @@ RANGES: dict[str, dict[str, Any]] = {  # of hyperparameters, as check_number tak
     "initial_accumulator_value": {"low": 0},
     "weight_decay": {"low": 0},
 }
-_CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
 @dataclass
@@ -88,11 +89,11 @@ class Optimizer:
             check_number("weight_decay", self.weight_decay, **RANGES["weight_decay"])
         for name in self.rule["hyperparameters"]:
             check_number(name, getattr(self, name), **RANGES[name])
-        chosen = [name for name in _CLIPS if getattr(self, name) is not None]
+        chosen = [name for name in CLIPS if getattr(self, name) is not None]
         for name in chosen:
             check_number(name, getattr(self, name), low=0, open_low=True)
         if len(chosen) > 1:
-            raise ValueError(f"at most one of {', '.join(_CLIPS)} may be set, got {' and '.join(chosen)}")
+            raise ValueError(f"at most one of {', '.join(CLIPS)} may be set, got {' and '.join(chosen)}")
 
     @property
     def rule(self) -> dict[str, Any]:
@@ -124,7 +125,7 @@ class Optimizer:
         if not callable(self.learning_rate):
             return np.full(count, self.learning_rate, np.float64)
         made = np.arange(first_step - 1, first_step - 1 + count)
-        if getattr(self.learning_rate, "vectorized", False):
+        if isinstance(self.learning_rate, Schedule):
             return np.ascontiguousarray(self.learning_rate(made), np.float64)
         return np.array([self.learning_rate(int(i)) for i in made], np.float64)
 
