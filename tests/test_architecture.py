@@ -30,7 +30,8 @@ ORDER = """
     dataset _files weights _targets _weights
     plan
     losses metrics
-    _optimizer optimizers schedules
+    _schedule cycles schedules plateau regularizers
+    _optimizer optimizers
     layers network
     callbacks training model
     idx image_files generators datasets

@@ -44,7 +44,7 @@ def test_the_list_hands_every_hook_on(hook):
 def test_only_a_batch_hook_makes_the_training_stop_at_every_batch():
     class OnBatch(Callback):
         def on_train_batch_end(self, batch, logs=None):
-            pass
+            """Being there is enough."""
 
     batchwise = [OnBatch(), LambdaCallback(on_train_batch_begin=print), ModelCheckpoint("x", save_freq=2)]
     others = [

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from initcore._validate import check_count, check_number
+from initcore._validate import check_number
 from initcore.callbacks.base import Callback, Logs
 from initcore.callbacks.monitor import Monitor
+from initcore.plateau import PlateauState, ReduceOnPlateau
 
 
 class LearningRateScheduler(Callback):
@@ -75,20 +77,13 @@ class ReduceLROnPlateau(Monitor):
         min_lr: float = 0.0,
     ):
         super().__init__(monitor, mode, min_delta)
-        self.factor = check_number("factor", factor, low=0, high=1, open_low=True, open_high=True)
-        self.patience = check_count("patience", patience, low=0)
+        towards = "max" if self.sign > 0 else "min"
+        self.rule = ReduceOnPlateau(factor, patience, towards, self.min_delta, cooldown, min_lr)
         self.verbose = verbose
-        self.cooldown = check_count("cooldown", cooldown, low=0)
-        self.min_lr = check_number("min_lr", min_lr, low=0)
-        self._reset()
-
-    def _reset(self) -> None:
-        self.best: float | None = None
-        self.wait = 0
-        self.cooldown_counter = 0
+        self.plateau = PlateauState(0.0)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._reset()
+        self.plateau = PlateauState(0.0)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         rate = float(self.model.learning_rate)
@@ -97,18 +92,12 @@ class ReduceLROnPlateau(Monitor):
         value = self.value(logs)
         if value is None:
             return
-        if self.cooldown_counter > 0:
-            self.cooldown_counter -= 1
-            self.wait = 0
-        if self.improves(value, self.best):
-            self.best, self.wait = value, 0
-        elif self.cooldown_counter == 0:
-            self.wait += 1
-            if self.wait >= self.patience and rate > self.min_lr:
-                self.model.learning_rate = max(rate * self.factor, self.min_lr)
-                self.cooldown_counter, self.wait = self.cooldown, 0
-                if self.verbose:
-                    print(f"Epoch {epoch + 1}: learning rate reduced to {self.model.learning_rate:g}")
+        self.plateau = self.rule.update(replace(self.plateau, learning_rate=rate), value)
+        # A rate that is not to change is not set: that would override the optimizer's schedule.
+        if self.plateau.learning_rate != rate:
+            self.model.learning_rate = self.plateau.learning_rate
+            if self.verbose:
+                print(f"Epoch {epoch + 1}: learning rate reduced to {self.plateau.learning_rate:g}")
 
 
 def _takes_two(schedule: Callable[..., Any]) -> bool:
