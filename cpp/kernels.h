@@ -7,6 +7,7 @@
 
 #include "kernels/activations.h"
 #include "kernels/arrays.h"
+#include "kernels/functions.h"
 #include "kernels/gemm.h"
 #include "kernels/losses.h"
 #include "kernels/metrics.h"
@@ -17,6 +18,7 @@
 #define INITCORE_FAMILIES(FAMILY)             \
   FAMILY(activations, ActivationKernels)      \
   FAMILY(arrays, ArrayKernels)                \
+  FAMILY(functions, FunctionKernels)          \
   FAMILY(gemm, GemmKernels)                   \
   FAMILY(losses, LossKernels)                 \
   FAMILY(metrics, MetricKernels)              \

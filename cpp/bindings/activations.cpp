@@ -19,7 +19,7 @@ py::list list() {
     const Activation<float>& row = table.rows[i];
     py::dict parameters;
     for (const Parameter& p : row.parameters)
-      if (p.name) parameters[p.name] = p.value;
+      if (p.name) parameters[p.name] = py::make_tuple(p.value, p.low, p.above);
     py::dict entry;
     entry["number"] = i;
     entry["name"] = row.name;
@@ -107,7 +107,8 @@ void plan_backward(BoundPlan& plan, const std::string& segment, Index number, co
 }  // namespace
 
 void bind_activations(py::module_& m) {
-  m.def("activations", &list, "Every elementwise activation: number, name, formula, source, parameters.");
+  m.def("activations", &list,
+        "Every elementwise activation; parameters: name -> (default, low, whether it must lie above low).");
   m.def("activation_forward", &forward, py::arg("number"), py::arg("x"), py::arg("y"), py::arg("parameters"));
   m.def("activation_backward", &backward, py::arg("number"), py::arg("dy"), py::arg("x"), py::arg("y"),
         py::arg("dx"), py::arg("parameters"));

@@ -9,8 +9,10 @@ namespace initcore {
 inline constexpr int kMaxParameters = 2;
 
 struct Parameter {
-  const char* name;  // null past the last one
-  double value;      // the default
+  const char* name = nullptr;  // null past the last one
+  double value = 0;            // the default
+  double low = -1e308;         // the least that makes sense
+  bool above = false;          // must lie above low, not on it
 };
 
 /// One elementwise function, as every instruction set offers it.

@@ -1,0 +1,82 @@
+"""Print the coefficients of cpp/kernels/vmath.h. To change a degree: edit `FITS`, run, copy.
+
+Each is the quotient P/Q of two polynomials that equals the function at the Chebyshev nodes of the interval,
+solved in 60 digits: the largest error is within a small factor of the least possible one. Needs mpmath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mpmath import atanh, cos, erf, erfc, exp, expm1, lu_solve, matrix, mp, mpf, pi, sqrt, tanh
+
+mp.dps = 60
+
+
+@dataclass
+class Fit:
+    name: str
+    function: Callable[[mpf], mpf]
+    low: mpf
+    high: mpf
+    degrees: dict[str, tuple[int, int]]  # dtype -> degrees of P and Q
+
+    def nodes(self, n: int) -> list[mpf]:
+        middle, half = (self.high + self.low) / 2, (self.high - self.low) / 2
+        return [middle + half * cos(pi * (2 * i + 1) / (2 * n)) for i in range(n)]
+
+    def solve(self, p_degree: int, q_degree: int) -> tuple[list[mpf], list[mpf]]:
+        """P and Q, lowest power first, with Q(0) = 1."""
+        nodes = self.nodes(p_degree + q_degree + 1)
+        values = [self.function(x) for x in nodes]
+        rows = [
+            [x**i for i in range(p_degree + 1)] + [-y * x**i for i in range(1, q_degree + 1)]
+            for x, y in zip(nodes, values, strict=True)
+        ]
+        solution = list(lu_solve(matrix(rows), matrix(values)))
+        return solution[: p_degree + 1], [mpf(1), *solution[p_degree + 1 :]]
+
+    def error(self, p: list[mpf], q: list[mpf]) -> mpf:
+        """The largest relative error."""
+
+        def horner(c: list[mpf], x: mpf) -> mpf:
+            return sum(a * x**i for i, a in enumerate(c))
+
+        return max(abs(horner(p, x) / horner(q, x) / self.function(x) - 1) for x in self.nodes(499))
+
+
+def _log_tail(z: mpf) -> mpf:
+    return (2 * atanh(sqrt(z)) / sqrt(z) - 2) / z
+
+
+def _mills(q: mpf) -> mpf:
+    a = 4 * (1 + q) / (1 - q)
+    return (1 + mpf("0.8") * a) * exp(a**2 / 2) * erfc(a / sqrt(mpf(2))) / 2
+
+
+FITS = [
+    Fit(
+        "exp", lambda r: (expm1(r) - r) / r**2, mpf("-.35"), mpf(".3501"), {"float": (4, 0), "double": (9, 0)}
+    ),
+    Fit(
+        "tanh",
+        lambda z: (tanh(sqrt(z)) / sqrt(z) - 1) / z,
+        mpf(0),
+        mpf(".625") ** 2,
+        {"float": (4, 0), "double": (2, 3)},
+    ),
+    Fit("log", _log_tail, mpf(0), mpf(".02948"), {"float": (3, 0), "double": (6, 0)}),
+    Fit("erf", lambda z: erf(sqrt(z)) / sqrt(z), mpf(0), mpf(1), {"float": (6, 0), "double": (12, 0)}),
+    Fit("normal_tail", _mills, mpf(-1), mpf(".82"), {"float": (10, 0), "double": (23, 0)}),
+]
+
+
+if __name__ == "__main__":
+    for fit in FITS:
+        for dtype, degrees in fit.degrees.items():
+            p, q = fit.solve(*degrees)
+            print(f"{fit.name}, {dtype}: relative error {mp.nstr(fit.error(p, q), 3)}")
+            digits, suffix = (9, "f") if dtype == "float" else (17, "")
+            for letter, c in ("P", p), ("Q", q):
+                print(f"  {letter}: " + ", ".join(mp.nstr(a, digits) + suffix for a in c))
