@@ -13,6 +13,7 @@
 #include "kernels/metrics.h"
 #include "kernels/normalization.h"
 #include "kernels/optimizers.h"
+#include "kernels/row_activations.h"
 
 // Every family: the name of its table, the struct that holds its function pointers.
 #define INITCORE_FAMILIES(FAMILY)             \
@@ -23,7 +24,8 @@
   FAMILY(losses, LossKernels)                 \
   FAMILY(metrics, MetricKernels)              \
   FAMILY(normalization, NormalizationKernels) \
-  FAMILY(optimizers, OptimizerKernels)
+  FAMILY(optimizers, OptimizerKernels)        \
+  FAMILY(row_activations, RowActivationKernels)
 
 namespace initcore {
 

@@ -107,6 +107,7 @@ void plan_backward(BoundPlan& plan, const std::string& segment, Index number, co
 }  // namespace
 
 void bind_activations(py::module_& m) {
+  m.attr("MAX_ACTIVATION_PARAMETERS") = kMaxParameters;
   m.def("activations", &list,
         "Every elementwise activation; parameters: name -> (default, low, whether it must lie above low).");
   m.def("activation_forward", &forward, py::arg("number"), py::arg("x"), py::arg("y"), py::arg("parameters"));

@@ -1,0 +1,108 @@
+"""Expectations over the standard normal law, and the gain of an activation.
+
+Panels of Gauss-Legendre nodes, halved where halving changes the result, so that kinks and jumps cost a few
+dozen panels and no accuracy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
+_RANGE = 16.0  # P(|z| > 16) = 1e-57
+_TOLERANCE = 1e-13  # of one panel
+_NARROWEST = 2.0**-44  # a panel that has not settled by then holds a jump: it has no weight
+_MOST_PANELS = 4096  # more unsettled panels than this mean a noisy function: take what we have
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What weights must be scaled by after an activation f.
+
+    ``forward`` = 1 / sqrt(E[f(z)^2]) keeps the second moment of the signal, ``backward`` =
+    1 / sqrt(E[f'(z)^2]) that of the gradient, for z ~ N(0, 1).
+    """
+
+    forward: float
+    backward: float
+
+
+def expectation(function: Callable[[Array], Array]) -> float:
+    """Return E[function(z)] for z ~ N(0, 1), to about 1e-12 where the function is smooth or kinked.
+
+    >>> round(expectation(lambda z: z**4), 9)
+    3.0
+    >>> round(expectation(np.abs), 9) == round(math.sqrt(2 / math.pi), 9)
+    True
+    """
+    return _integrate(lambda nodes, half: function(nodes))
+
+
+def second_moments(function: Callable[[Array], Array], slope: Callable[[Array], Array] | None) -> tuple[float, float]:
+    """Return E[f(z)^2] and E[f'(z)^2]; without ``slope``, f' is that of the interpolant of each panel."""
+
+    def derivative(nodes: Array, half: Array) -> Array:
+        return slope(nodes) if slope else function(nodes) @ _DERIVATIVE.T / half
+
+    forward = expectation(lambda z: np.square(np.asarray(function(z), np.float64)))
+    return forward, _integrate(lambda nodes, half: np.square(np.asarray(derivative(nodes, half), np.float64)))
+
+
+def gain(function: Callable[[Array], Array], slope: Callable[[Array], Array] | None = None) -> Gain:
+    """Return the gain of a function that maps float64 arrays to arrays of the same shape.
+
+    >>> gain(lambda z: np.maximum(z, 0)).forward == math.sqrt(2)
+    True
+    """
+    return Gain(*(1 / math.sqrt(moment) if moment else math.inf for moment in second_moments(function, slope)))
+
+
+def _differentiation_matrix(nodes: Array) -> Array:
+    """Row i: the weights that take values at the nodes to the interpolant's derivative at node i.
+
+    Berrut & Trefethen 2004, doi:10.1137/S0036144502417715, equations 9.4 and 9.5.
+    """
+    distance = nodes[:, None] - nodes[None, :]
+    np.fill_diagonal(distance, 1)
+    weights = 1 / distance.prod(axis=1)
+    matrix = weights[None, :] / weights[:, None] / distance
+    np.fill_diagonal(matrix, 0)
+    np.fill_diagonal(matrix, -matrix.sum(axis=1))
+    return matrix
+
+
+_DERIVATIVE = _differentiation_matrix(_NODES)
+
+
+def _integrate(function: Callable[[Array, Array], Array]) -> float:
+    """The integral of function(nodes, half width) times the normal density; nodes: (panels, nodes)."""
+
+    def panels(low: Array, high: Array) -> Array:
+        half = (high - low)[:, None] / 2
+        nodes = low[:, None] + half * (1 + _NODES)
+        density = np.exp(-nodes * nodes / 2) / math.sqrt(2 * math.pi)
+        return (function(nodes, half) * density * half) @ _WEIGHTS
+
+    edges = np.linspace(-_RANGE, _RANGE, 65)
+    low, high = edges[:-1], edges[1:]
+    whole = panels(low, high)
+    total = 0.0
+    while low.size:
+        middle = (low + high) / 2
+        left, right = panels(low, middle), panels(middle, high)
+        settled = np.abs(left + right - whole) <= _TOLERANCE * np.maximum(1, np.abs(whole))
+        if low.size > _MOST_PANELS:
+            settled[:] = True
+        total += math.fsum((left + right)[settled])
+        rest = ~settled & (high - low > _NARROWEST)
+        low, high = np.concatenate([low[rest], middle[rest]]), np.concatenate([middle[rest], high[rest]])
+        whole = np.concatenate([left[rest], right[rest]])
+    return total
