@@ -19,15 +19,18 @@ F with_parameters(const double* p) {
   }
 }
 
+// [[gnu::flatten]]: all of f is inlined. A call would end the vectorization, and a copy of f outside this
+// file's anonymous namespace could be linked for another instruction set.
+
 template <typename F, typename T>
-void forward(const T* x, T* y, Index n, const double* p) {
+[[gnu::flatten]] void forward(const T* x, T* y, Index n, const double* p) {
   const F f = with_parameters<F, T>(p);
 #pragma omp simd
   for (Index i = 0; i < n; ++i) y[i] = f.forward(x[i]);
 }
 
 template <typename F, typename T>
-void backward(const T* dy, const T* x, const T* y, T* dx, Index n, const double* p) {
+[[gnu::flatten]] void backward(const T* dy, const T* x, const T* y, T* dx, Index n, const double* p) {
   const F f = with_parameters<F, T>(p);
   if constexpr (F::kSlopeNeedsInput) {
 #pragma omp simd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_isa', 'build', 'choose_isa', 'compiled_isas', 'cpu_limits', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'set_num_threads', 'use_isa']
+__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_isa', 'build', 'choose_isa', 'compiled_isas', 'cpu_limits', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_isa']
 class Operand:
     def __init__(self, array: numpy.ndarray, per_row: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -56,6 +56,16 @@ class Plan:
         ...
     def penalty(self, segment: str, w: Operand, g: Operand, l1: typing.SupportsFloat | typing.SupportsIndex, l2: typing.SupportsFloat | typing.SupportsIndex, total: Operand) -> None:
         ...
+    def prelu_backward(self, segment: str, dy: Operand, x: Operand, alpha: Operand, dx: Operand, dalpha: Operand) -> None:
+        ...
+    def prelu_forward(self, segment: str, x: Operand, alpha: Operand, y: Operand) -> None:
+        ...
+    def rrelu_forward(self, segment: str, x: Operand, slopes: Operand, y: Operand) -> None:
+        ...
+    def softmax_backward(self, segment: str, dy: Operand, y: Operand, dx: Operand, log: bool) -> None:
+        ...
+    def softmax_forward(self, segment: str, x: Operand, y: Operand, log: bool) -> None:
+        ...
     def start(self, segments: collections.abc.Sequence[str], rows: typing.SupportsInt | typing.SupportsIndex, inputs: dict = {}, order: typing.Any = None, learning_rates: typing.Any = None, step: typing.SupportsInt | typing.SupportsIndex = 1) -> None:
         ...
     @property
@@ -70,7 +80,7 @@ def activation_forward(number: typing.SupportsInt | typing.SupportsIndex, x: num
     ...
 def activations() -> list:
     """
-    Every elementwise activation: number, name, formula, source, parameters.
+    Every elementwise activation; parameters: name -> (default, low, whether it must lie above low).
     """
 def active_isa() -> str:
     """
@@ -89,6 +99,14 @@ def compiled_isas() -> list[str]:
 def cpu_limits(root: str = '') -> dict:
     """
     What limits the number of threads. root: for tests.
+    """
+def function(name: str, x: numpy.ndarray, y: numpy.ndarray) -> None:
+    """
+    y = f(x), elementwise.
+    """
+def functions() -> list[str]:
+    """
+    Names of the elementary functions.
     """
 def gradient_scales(gradients: numpy.ndarray, starts: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], limit: typing.SupportsFloat | typing.SupportsIndex, scales: numpy.ndarray) -> None:
     ...
@@ -132,8 +150,15 @@ def pool_state() -> dict:
     """
 def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
+def softmax_backward(dy: numpy.ndarray, y: numpy.ndarray, dx: numpy.ndarray, log: bool) -> None:
+    ...
+def softmax_forward(x: numpy.ndarray, y: numpy.ndarray, log: bool) -> None:
+    """
+    Over the last axis.
+    """
 def use_isa(name: str) -> None:
     """
     Switches the whole process. For tests and benchmarks.
     """
+MAX_ACTIVATION_PARAMETERS: int = 2
 __version__: str = '0.1.0'

@@ -180,7 +180,8 @@ class Activation:
         """
         if self._row.over_rows:
             raise ValueError(
-                f"{self.name} has no slope: each output depends on the whole row. Use {self.name}.backward(dy, x)."
+                f"{self.name} has no slope, since each output depends on the whole row: "
+                "use its backward(dy, x) instead"
             )
         x = _floats("x", x)
         return self.backward(np.ones_like(x), x)

@@ -46,11 +46,16 @@ def expectation(function: Callable[[Array], Array]) -> float:
     return _integrate(lambda nodes, half: function(nodes))
 
 
-def second_moments(function: Callable[[Array], Array], slope: Callable[[Array], Array] | None) -> tuple[float, float]:
+def second_moments(
+    function: Callable[[Array], Array], slope: Callable[[Array], Array] | None
+) -> tuple[float, float]:
     """Return E[f(z)^2] and E[f'(z)^2]; without ``slope``, f' is that of the interpolant of each panel."""
 
     def derivative(nodes: Array, half: Array) -> Array:
-        return slope(nodes) if slope else function(nodes) @ _DERIVATIVE.T / half
+        if slope:
+            return slope(nodes)
+        slopes: Array = function(nodes) @ _DERIVATIVE.T / half
+        return slopes
 
     forward = expectation(lambda z: np.square(np.asarray(function(z), np.float64)))
     return forward, _integrate(lambda nodes, half: np.square(np.asarray(derivative(nodes, half), np.float64)))
@@ -59,10 +64,12 @@ def second_moments(function: Callable[[Array], Array], slope: Callable[[Array], 
 def gain(function: Callable[[Array], Array], slope: Callable[[Array], Array] | None = None) -> Gain:
     """Return the gain of a function that maps float64 arrays to arrays of the same shape.
 
-    >>> gain(lambda z: np.maximum(z, 0)).forward == math.sqrt(2)
-    True
+    >>> f"{gain(lambda z: np.maximum(z, 0)).forward:.9f}"
+    '1.414213562'
     """
-    return Gain(*(1 / math.sqrt(moment) if moment else math.inf for moment in second_moments(function, slope)))
+    return Gain(
+        *(1 / math.sqrt(moment) if moment else math.inf for moment in second_moments(function, slope))
+    )
 
 
 def _differentiation_matrix(nodes: Array) -> Array:
@@ -89,7 +96,8 @@ def _integrate(function: Callable[[Array, Array], Array]) -> float:
         half = (high - low)[:, None] / 2
         nodes = low[:, None] + half * (1 + _NODES)
         density = np.exp(-nodes * nodes / 2) / math.sqrt(2 * math.pi)
-        return (function(nodes, half) * density * half) @ _WEIGHTS
+        integral: Array = (function(nodes, half) * density * half) @ _WEIGHTS
+        return integral
 
     edges = np.linspace(-_RANGE, _RANGE, 65)
     low, high = edges[:-1], edges[1:]
