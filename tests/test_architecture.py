@@ -137,17 +137,20 @@ def test_nothing_is_left_undone(path):
     unfinished = "TO" + "DO", "FIX" + "ME", "XX" + "X:", "Not" + 'ImplementedError("later'
     text = path.read_text()
     assert not [word for word in unfinished if word in text]
-    if path.suffix == ".py":
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
-                body = [
-                    n
-                    for n in node.body
-                    if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
-                ]
-                hook = not body and ast.get_docstring(node)  # a hook that does nothing says so
-                empty = all(isinstance(n, ast.Pass) for n in body)
-                assert hook or not empty, f"{node.name} does nothing"
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name)
+def test_a_function_does_something(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            body = [
+                n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
+            ]
+            protocol = any(
+                isinstance(n, ast.Expr) and n.value.value is ... for n in node.body if n not in body
+            )
+            hook = ast.get_docstring(node)  # one that does nothing says so
+            assert (body and not all(isinstance(n, ast.Pass) for n in body)) or hook or protocol, node.name
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=name)
@@ -224,8 +227,9 @@ REGISTRIES = sorted(
 @pytest.mark.parametrize("registry", REGISTRIES)
 def test_every_name_of_a_registry_is_documented(registry):
     module = importlib.import_module(f"initcore.{registry}")
+    classes = {key.lower(): value for key, value in vars(module).items() if inspect.isclass(value)}
     for entry in module.names():
-        named = module.get(entry)
+        named = classes.get(entry.replace("_", "")) or module.get(entry)
         assert inspect.getdoc(named) or getattr(named, "formula", None), entry
 
 
