@@ -13,6 +13,7 @@
 #include "kernels/metrics.h"
 #include "kernels/normalization.h"
 #include "kernels/optimizers.h"
+#include "kernels/random.h"
 #include "kernels/row_activations.h"
 
 // Every family: the name of its table, the struct that holds its function pointers.
@@ -25,6 +26,7 @@
   FAMILY(metrics, MetricKernels)              \
   FAMILY(normalization, NormalizationKernels) \
   FAMILY(optimizers, OptimizerKernels)        \
+  FAMILY(random, RandomKernels)               \
   FAMILY(row_activations, RowActivationKernels)
 
 namespace initcore {

@@ -16,6 +16,7 @@ void bind_losses(py::module_& m);
 void bind_metrics(py::module_& m);
 void bind_normalization(py::module_& m);
 void bind_optimizers(py::module_& m);
+void bind_random(py::module_& m);
 void bind_row_activations(py::module_& m);
 
 namespace {
@@ -59,6 +60,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_metrics(m);
   bind_normalization(m);
   bind_optimizers(m);
+  bind_random(m);
   bind_row_activations(m);
 }
 

@@ -1,0 +1,226 @@
+"""Initializers by name. To add one: a row in NAMED; its law, if it needs one of its own, in laws.py.
+
+Which law is behind a name differs between libraries. "Truncated" means a normal law cut at two standard
+deviations; Keras, JAX and this package rescale it in the fan-based ones, so that its variance is as promised.
+
+============== ====================== ============= ============= ===============
+name           paper                  here          Keras, JAX    PyTorch
+============== ====================== ============= ============= ===============
+lecun_normal   a distribution with    normal        truncated     (none)
+               that variance
+glorot_normal  uniform only           normal        truncated     normal
+he_normal      normal                 normal        truncated     normal
+*_uniform      (glorot) uniform       uniform       uniform       uniform
+============== ====================== ============= ============= ===============
+
+What Keras and JAX call ``he_normal`` is ``he_truncated_normal`` here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from initcore._validate import choose
+from initcore.fans import Fans, Layout, fans
+from initcore.laws import (
+    Constant,
+    Identity,
+    Initializer,
+    Ones,
+    Orthogonal,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+    Zeros,
+    truncated_stddev,
+)
+
+_LECUN = "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.6"
+_GLOROT = "Glorot & Bengio 2010, AISTATS, equation 16"
+_HE = "He, Zhang, Ren & Sun 2015, arXiv:1502.01852, equation 10"
+
+
+@dataclass(frozen=True)
+class Named:
+    """One row of the table: a law with its numbers, and where they come from."""
+
+    name: str
+    law: Initializer
+    source: str
+    aliases: tuple[str, ...] = ()
+
+
+NAMED = (
+    Named("zeros", Zeros(), "for biases", ("zero",)),
+    Named("ones", Ones(), "for scales", ("one",)),
+    Named("constant", Constant(), "Keras; 0 unless given a value"),
+    Named("random_uniform", RandomUniform(), "Keras", ("uniform",)),
+    Named("random_normal", RandomNormal(), "Keras", ("normal",)),
+    Named("truncated_normal", TruncatedNormal(), "Keras, but stddev is that of the result"),
+    Named("variance_scaling", VarianceScaling(), "Keras"),
+    Named("lecun_normal", VarianceScaling(1.0, "fan_in", "normal"), _LECUN),
+    Named("lecun_uniform", VarianceScaling(1.0, "fan_in", "uniform"), _LECUN),
+    Named("lecun_truncated_normal", VarianceScaling(1.0, "fan_in", "truncated_normal"), _LECUN),
+    Named("glorot_normal", VarianceScaling(1.0, "fan_avg", "normal"), _GLOROT, ("xavier_normal", "xavier")),
+    Named(
+        "glorot_uniform", VarianceScaling(1.0, "fan_avg", "uniform"), _GLOROT, ("xavier_uniform", "glorot")
+    ),
+    Named(
+        "glorot_truncated_normal",
+        VarianceScaling(1.0, "fan_avg", "truncated_normal"),
+        _GLOROT,
+        ("xavier_truncated_normal",),
+    ),
+    Named("he_normal", VarianceScaling(2.0, "fan_in", "normal"), _HE, ("kaiming_normal", "he", "kaiming")),
+    Named("he_uniform", VarianceScaling(2.0, "fan_in", "uniform"), _HE, ("kaiming_uniform",)),
+    Named(
+        "he_truncated_normal",
+        VarianceScaling(2.0, "fan_in", "truncated_normal"),
+        _HE,
+        ("kaiming_truncated_normal",),
+    ),
+    Named("orthogonal", Orthogonal(), "Saxe, McClelland & Ganguli 2013, arXiv:1312.6120, section 3"),
+    Named("identity", Identity(), "Le, Jaitly & Hinton 2015, arXiv:1504.00941, section 3", ("eye",)),
+)
+
+_BY_NAME = {row.name: row for row in NAMED}
+_BY_ALIAS = {alias: row for row in NAMED for alias in (row.name, *row.aliases)}
+
+
+def names() -> list[str]:
+    """Return every name that `get` knows; ``"auto"`` and the aliases come on top.
+
+    >>> "he_normal" in names()
+    True
+    """
+    return list(_BY_NAME)
+
+
+def get(spec: str | float | Initializer, activation: Any = None) -> Initializer:
+    """Return an initializer.
+
+    Args:
+        spec: A name or alias; a number, for `Constant`; an initializer, returned as it is; or ``"auto"``,
+            for `auto` of the activation.
+        activation: What the layer feeds: a name, an activation, or None for none. Only ``"auto"`` asks.
+
+    Raises:
+        ValueError: no initializer has that name.
+        TypeError: ``spec`` is none of the above.
+
+    >>> get("kaiming_normal")
+    VarianceScaling(scale=2.0, mode='fan_in', distribution='normal')
+    >>> get(0.1)
+    Constant(value=0.1)
+    """
+    if isinstance(spec, Initializer):
+        return spec
+    if isinstance(spec, str):
+        if spec == "auto":
+            return auto(activation)
+        row = _BY_ALIAS.get(spec) or choose("initializer", spec, {**_BY_NAME, "auto": NAMED[0]})
+        return row.law
+    if hasattr(spec, "__float__") and not isinstance(spec, bool):
+        return Constant(float(spec))
+    raise TypeError(
+        f"initializer must be a name, a number or an Initializer such as HeNormal(), got {spec!r}"
+    )
+
+
+def name_of(initializer: Initializer) -> str:
+    """Return the name of an initializer that is a row of the table, else its repr.
+
+    >>> name_of(VarianceScaling(2.0, "fan_in", "normal")), name_of(Constant(0.5))
+    ('he_normal', 'Constant(value=0.5)')
+    """
+    return next((row.name for row in NAMED if row.law == initializer), repr(initializer))
+
+
+def auto(activation: Any = None) -> Initializer:
+    """Return the scheme that keeps the signal of a layer that feeds ``activation``.
+
+    * Most activations: normal with variance ``gain**2 / fan_in``, where ``gain = 1 / sqrt(E[f(z)**2])`` for
+      standard normal z. With it a deep stack of such layers keeps a second moment of 1 before every
+      activation. For relu this is `HeNormal`. (He et al. 2015, section 2.2, for any f.)
+    * selu: LeCun normal, which its fixed point at mean 0 and variance 1 requires (Klambauer et al. 2017,
+      arXiv:1706.02515, section 2).
+    * None, identity, softmax, log_softmax: Glorot uniform. Nothing follows that would shrink the signal, so
+      forwards wants ``1 / fan_in`` and backwards ``1 / fan_out``; Glorot's is the compromise, and keeps the
+      first logits of a classifier small beside their spread after training.
+
+    Args:
+        activation: A name, an activation object, any function of an array, or None.
+    """
+    name = activation if isinstance(activation, str) else getattr(activation, "name", None)
+    if activation is None or name in ("identity", "linear", "softmax", "log_softmax"):
+        return GlorotUniform()
+    if name == "selu":
+        return LecunNormal()
+    from initcore import theory
+
+    return VarianceScaling(theory.gain(activation).forward ** 2, "fan_in", "normal")
+
+
+def _constructor(name: str) -> Callable[[], VarianceScaling]:
+    row = _BY_NAME[name]
+    assert isinstance(row.law, VarianceScaling)
+    law = row.law
+
+    def construct() -> VarianceScaling:
+        return law
+
+    construct.__name__ = construct.__qualname__ = name.title().replace("_", "")
+    construct.__doc__ = f"Return ``{law!r}``: {row.source}."
+    return construct
+
+
+LecunNormal = _constructor("lecun_normal")
+LecunUniform = _constructor("lecun_uniform")
+LecunTruncatedNormal = _constructor("lecun_truncated_normal")
+GlorotNormal = XavierNormal = _constructor("glorot_normal")
+GlorotUniform = XavierUniform = _constructor("glorot_uniform")
+GlorotTruncatedNormal = XavierTruncatedNormal = _constructor("glorot_truncated_normal")
+HeNormal = KaimingNormal = _constructor("he_normal")
+HeUniform = KaimingUniform = _constructor("he_uniform")
+HeTruncatedNormal = KaimingTruncatedNormal = _constructor("he_truncated_normal")
+
+__all__ = [
+    "NAMED",
+    "Constant",
+    "Fans",
+    "GlorotNormal",
+    "GlorotTruncatedNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeTruncatedNormal",
+    "HeUniform",
+    "Identity",
+    "Initializer",
+    "KaimingNormal",
+    "KaimingTruncatedNormal",
+    "KaimingUniform",
+    "Layout",
+    "LecunNormal",
+    "LecunTruncatedNormal",
+    "LecunUniform",
+    "Named",
+    "Ones",
+    "Orthogonal",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "XavierNormal",
+    "XavierTruncatedNormal",
+    "XavierUniform",
+    "Zeros",
+    "auto",
+    "fans",
+    "get",
+    "name_of",
+    "names",
+    "truncated_stddev",
+]
