@@ -11,6 +11,7 @@
 #include "kernels/gemm.h"
 #include "kernels/losses.h"
 #include "kernels/metrics.h"
+#include "kernels/moments.h"
 #include "kernels/normalization.h"
 #include "kernels/optimizers.h"
 #include "kernels/random.h"
@@ -24,6 +25,7 @@
   FAMILY(gemm, GemmKernels)                   \
   FAMILY(losses, LossKernels)                 \
   FAMILY(metrics, MetricKernels)              \
+  FAMILY(moments, MomentKernels)              \
   FAMILY(normalization, NormalizationKernels) \
   FAMILY(optimizers, OptimizerKernels)        \
   FAMILY(random, RandomKernels)               \

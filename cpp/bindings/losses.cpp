@@ -92,6 +92,11 @@ void loss_of(Index number, const py::array& prediction, const py::array& target,
     check(values.size() == n, "values must have one element per row");
     double* value = output<double>(values, "values");
     const py::gil_scoped_release nogil;
+    if (r.gradient) {
+      std::vector<double> sums;
+      run(number, r, n, sums);
+    }
+    r.gradient = nullptr;
     for (Index i = 0; i < n; ++i) value[i] = f.run(r, i, i + 1);
   });
 }

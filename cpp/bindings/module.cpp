@@ -14,6 +14,7 @@ void bind_functions(py::module_& m);
 void bind_gemm(py::module_& m);
 void bind_losses(py::module_& m);
 void bind_metrics(py::module_& m);
+void bind_moments(py::module_& m);
 void bind_normalization(py::module_& m);
 void bind_optimizers(py::module_& m);
 void bind_random(py::module_& m);
@@ -58,6 +59,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_gemm(m);
   bind_losses(m);
   bind_metrics(m);
+  bind_moments(m);
   bind_normalization(m);
   bind_optimizers(m);
   bind_random(m);

@@ -75,38 +75,11 @@ double elementwise(const LossRows<T>& r, Index begin, Index end) {
 }
 
 template <typename F, typename T>
-double rowwise(const LossRows<T>& r, Index begin, Index end) {
-  const F f = with_parameters<F, T>(r.parameters);
-  const Index columns = r.columns;
-  double sum = 0;
-  for (Index i = begin; i < end; ++i) {
-    const T weight = r.weight ? r.weight[i] : T(1);
-    const T factor = static_cast<T>(r.scale * static_cast<double>(weight));
-    const T* p = r.prediction + i * columns;
-    T* gradient = r.gradient ? r.gradient + i * columns : nullptr;
-    double value;
-    if constexpr (F::kClasses) {
-      const std::int32_t label = static_cast<const std::int32_t*>(r.target)[i];
-      if (0 <= label && label < columns) {
-        value = f.row(p, label, columns, factor, gradient);
-      } else {
-        value = __builtin_nan("");
-        for (Index j = 0; gradient && j < columns; ++j) gradient[j] = static_cast<T>(value);
-      }
-    } else {
-      value = f.row(p, static_cast<const T*>(r.target) + i * columns, columns, factor, gradient);
-    }
-    sum += static_cast<double>(weight) * value;
-  }
-  return sum;
-}
-
-template <typename F, typename T>
 constexpr Loss<T> row() {
   Loss<T> result{F::kName, F::kFormula, F::kSource, {}, false, nullptr};
   if constexpr (requires { F::kClasses; }) {
     result.classes = F::kClasses;
-    result.run = rowwise<F, T>;
+    result.run = F::run;
   } else {
     result.run = elementwise<F, T>;
   }

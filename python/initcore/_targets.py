@@ -71,11 +71,28 @@ def classes(loss: str, y: ArrayLike, output_columns: int) -> NDArray[np.int32]:
     return np.ascontiguousarray(array, np.int32)
 
 
-def weights(sample_weight: ArrayLike | None, rows: int, dtype: DTypeLike) -> NDArray[Any] | None:
-    """Return one weight for each row, or None."""
-    if sample_weight is None:
-        return None
-    array = numbers("sample_weight", sample_weight)
-    if array.shape != (rows,):
-        raise ValueError(f"sample_weight must have shape ({rows},), got {array.shape}")
-    return np.ascontiguousarray(array, dtype)
+def bounded(
+    loss: str, y: ArrayLike, output_columns: int, dtype: DTypeLike, high: float = np.inf
+) -> NDArray[Any]:
+    """Return `columns` whose values lie in ``[0, high]``."""
+    array = columns(loss, y, output_columns, dtype)
+    if array.size and not (array.min() >= 0 and array.max() <= high):
+        right = "at least 0" if high == np.inf else f"in [0, {high:g}]"
+        hint = ""
+        if high == 1 and array.min() >= 0 and (array == np.floor(array)).all():
+            hint = ". For more than two classes, use the loss 'sparse_categorical_crossentropy'"
+        raise ValueError(
+            f"targets of {loss} must be {right}, got values from {array.min():g} to {array.max():g}{hint}"
+        )
+    return array
+
+
+def signs(loss: str, y: ArrayLike, output_columns: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Return `columns` of -1 and 1; if all values are 0 or 1, these are changed to -1 and 1."""
+    array = columns(loss, y, output_columns, dtype)
+    if np.isin(array, (0, 1)).all():
+        return np.asarray(2 * array - 1, dtype)
+    if not np.isin(array, (-1, 1)).all():
+        some = ", ".join(f"{value:g}" for value in np.unique(array)[:4])
+        raise ValueError(f"targets of {loss} must be -1 and 1, or 0 and 1, got values such as {some}")
+    return array

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from initcore import _core, _targets
 from initcore._validate import check_number, choose
+from initcore._row_weights import class_weights as class_weights
+from initcore._row_weights import row_weights as row_weights
 from initcore.plan import Buffer, Plan
 
 KERNELS: dict[str, dict[str, Any]] = {row["name"]: row for row in _core.losses()}
@@ -28,6 +30,11 @@ TOTAL_SIZE = 3
 FromLogits = bool | Literal["auto"]
 
 
+def snake_case(cls: type) -> str:
+    """Return the name of a class as users write it: ``"top_k_accuracy"`` for ``TopKAccuracy``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+
+
 @dataclass(frozen=True)
 class Loss:
     """What all losses share; see the module's text."""
@@ -35,14 +42,16 @@ class Loss:
     aliases: ClassVar[tuple[str, ...]] = ()
     fused_with: ClassVar[str | None] = None
     """The activation that this loss takes over if it is a model's last one."""
+    threshold: ClassVar[float] = 0.5
+    """For one output that tells two classes apart: above it, the class is 1."""
 
     @property
     def name(self) -> str:
         """The name in snake_case, as `get` takes it."""
-        return _snake(type(self))
+        return snake_case(type(self))
 
     def targets(self, y: ArrayLike, output_columns: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
-        """Return targets as `lower` needs them: ``(n, output_columns)`` of ``dtype``, or ``(n,)`` int32 classes.
+        """Return targets for `lower`: ``(n, output_columns)`` of ``dtype``, or ``(n,)`` int32 class numbers.
 
         Raises:
             TypeError: ``y`` holds no real numbers.
@@ -51,7 +60,7 @@ class Loss:
         return _targets.columns(self.name, y, output_columns, dtype)
 
     def uses_logits(self, last_activation_name: str) -> bool:
-        """Return whether `lower` is to be called with ``logits=True`` for a model that ends in this activation.
+        """Return whether to call `lower` with ``logits=True`` for a model that ends in this activation.
 
         If the activation is `fused_with`, the prediction must be what goes into it, since the loss then does
         its work; otherwise, it is the model's output.
@@ -76,8 +85,8 @@ class Loss:
             prediction: ``(rows, columns)``.
             target: As `targets` makes them.
             weight: One for each row, of the prediction's dtype; None for ones.
-            total: ``plan.fixed(TOTAL_SIZE, dtype="float64")``. Each batch adds the sum of ``weight * loss`` to
-                the first number and its rows to the second, and puts its own mean into the third.
+            total: ``plan.fixed(TOTAL_SIZE, dtype="float64")``. Each batch adds the sum of ``weight * loss``
+                to the first number, its rows to the second, and puts its own mean into the third.
             gradient: Set to the gradient of the batch's mean, if not None.
             logits: Whether the prediction comes before softmax or sigmoid.
             segment: Name of the segment.
@@ -104,8 +113,8 @@ class Loss:
 
         Args:
             y_true: Targets, as `fit` takes them.
-            y_pred: Predictions ``(n, columns)``, or ``(n,)`` for one column. With ``from_logits="auto"`` they are
-                probabilities, since no model says otherwise.
+            y_pred: Predictions ``(n, columns)``, or ``(n,)`` for one column. With ``from_logits="auto"``
+                they are probabilities, since no model says otherwise.
             sample_weight: One non-negative weight for each row.
         """
         values, _ = self._run(y_true, y_pred, sample_weight, gradient=False)
@@ -145,7 +154,7 @@ class Loss:
             raise ValueError(
                 "the mean loss of no rows is undefined; y_true and y_pred must have at least one row"
             )
-        weight = _targets.weights(sample_weight, n, prediction.dtype)
+        weight = row_weights(prediction, sample_weight, dtype=prediction.dtype)
         values = np.empty(n, np.float64)
         slope = np.empty_like(prediction)
         number, parameters = self._kernel(self._logits_of_arrays(prediction))
@@ -201,13 +210,109 @@ class MeanSquaredError(Loss):
 
 
 @dataclass(frozen=True)
+class MeanAbsoluteError(Loss):
+    """Mean over the columns of ``|p - y|``; its gradient at 0 is 0.
+
+    >>> MeanAbsoluteError()([[0.0, 1.0]], [[0.5, 1.0]])
+    0.25
+    """
+
+    aliases = ("mae",)
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """``e**2 / 2`` for errors up to ``delta``, growing in a straight line beyond (Huber 1964).
+
+    Args:
+        delta: Where the line begins. Positive.
+
+    >>> Huber(delta=1.0)([0.0, 0.0], [0.5, 3.0])
+    1.3125
+    """
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("delta", self.delta, low=0, open_low=True)
+
+
+@dataclass(frozen=True)
+class Quantile(Loss):
+    """``q (y - p)`` where the prediction is too low, ``(1 - q) (p - y)`` where it is too high.
+
+    The constant prediction that makes it smallest is the ``q``-quantile of the targets (Koenker & Bassett
+    1978); with ``q = 0.5``, the median.
+
+    Args:
+        q: The quantile, between 0 and 1.
+
+    >>> Quantile(q=0.9)([1.0, 1.0], [0.0, 2.0])
+    0.5
+    """
+
+    aliases = ("pinball",)
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_number("q", self.q, low=0, high=1, open_low=True, open_high=True)
+
+
+@dataclass(frozen=True)
+class LogCosh(Loss):
+    """``log(cosh(p - y))``: near ``e**2 / 2`` for small errors, ``|e| - log 2`` for large ones.
+
+    >>> round(LogCosh()([0.0], [100.0]), 6)
+    99.306853
+    """
+
+
+@dataclass(frozen=True)
+class BinaryCrossentropy(_Crossentropy):
+    """``-y log p - (1 - y) log(1 - p)``, mean over the columns, each of which is a yes or no of its own.
+
+    Args:
+        from_logits: Whether predictions are logits; ``"auto"``: unless the last activation is softmax or
+            sigmoid. Probabilities are kept 1e-7 away from 0 and 1, as in Keras; beyond, the gradient is 0.
+        label_smoothing: Pulls the targets towards 1/2 by this share.
+
+    >>> round(BinaryCrossentropy()([1, 0], [0.5, 0.5]), 6)
+    0.693147
+    """
+
+    fused_with = "sigmoid"
+
+    def targets(self, y: ArrayLike, output_columns: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+        return _targets.bounded(self.name, y, output_columns, dtype, high=1)
+
+
+@dataclass(frozen=True)
+class CategoricalCrossentropy(_Crossentropy):
+    """``-sum(y log p)`` over the columns; each target is a distribution over the classes, such as one-hot.
+
+    Args:
+        from_logits: Whether predictions are logits; ``"auto"``: unless the last activation is softmax or
+            sigmoid. Probabilities are divided by their sum and kept 1e-7 away from 0 and 1, as in Keras.
+        label_smoothing: Share of the target that is spread evenly over all classes (Szegedy et al. 2016,
+            arXiv:1512.00567, section 7).
+
+    >>> round(CategoricalCrossentropy()([[0, 1]], [[0.5, 0.5]]), 6)
+    0.693147
+    """
+
+    fused_with = "softmax"
+
+    def targets(self, y: ArrayLike, output_columns: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+        return _targets.bounded(self.name, y, output_columns, dtype)
+
+
+@dataclass(frozen=True)
 class SparseCategoricalCrossentropy(_Crossentropy):
     """``-log`` of the probability given to the right class; targets are class numbers.
 
     Args:
-        from_logits: Whether predictions are logits; ``"auto"``: unless the last activation is softmax or sigmoid.
-        label_smoothing: Share of the target spread evenly over all classes (Szegedy et al. 2016,
-            arXiv:1512.00567, section 7), as in PyTorch's ``cross_entropy``; Keras has it for one-hot targets only.
+        from_logits: As for `CategoricalCrossentropy`.
+        label_smoothing: As for `CategoricalCrossentropy`. PyTorch has it here too, Keras has not.
 
     >>> loss = SparseCategoricalCrossentropy(from_logits=True)
     >>> round(loss([1], [[0.0, 0.0]]), 6)
@@ -220,19 +325,67 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         return _targets.classes(self.name, y, output_columns)
 
 
-_LOSSES: tuple[type[Loss], ...] = (MeanSquaredError, SparseCategoricalCrossentropy)
+@dataclass(frozen=True)
+class Hinge(Loss):
+    """``max(1 - y p, 0)``, mean over the columns; targets are -1 and 1. Targets 0 and 1 become these.
+
+    >>> Hinge()([0, 1], [-2.0, 0.25])
+    0.375
+    """
+
+    threshold = 0.0
+
+    def targets(self, y: ArrayLike, output_columns: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+        return _targets.signs(self.name, y, output_columns, dtype)
 
 
-def _snake(cls: type[Loss]) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+@dataclass(frozen=True)
+class Poisson(Loss):
+    """``p - y log p``, mean over the columns: predictions are rates, targets are counts.
+
+    >>> Poisson()([1.0], [1.0])
+    0.9999999000000049
+    """
+
+    def targets(self, y: ArrayLike, output_columns: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+        return _targets.bounded(self.name, y, output_columns, dtype)
 
 
-_BY_NAME: dict[str, type[Loss]] = {name: cls for cls in _LOSSES for name in (_snake(cls), *cls.aliases)}
+@dataclass(frozen=True)
+class KLDivergence(Loss):
+    """``sum(y log(y / p))`` over the columns; both are kept between 1e-7 and 1, as in Keras.
+
+    >>> KLDivergence()([[0.5, 0.5]], [[0.5, 0.5]])
+    0.0
+    """
+
+    aliases = ("kld",)
+
+    def targets(self, y: ArrayLike, output_columns: int, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+        return _targets.bounded(self.name, y, output_columns, dtype)
+
+
+_LOSSES: tuple[type[Loss], ...] = (
+    MeanSquaredError,
+    MeanAbsoluteError,
+    Huber,
+    Quantile,
+    LogCosh,
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+    Hinge,
+    Poisson,
+    KLDivergence,
+)
+
+
+_BY_NAME: dict[str, type[Loss]] = {name: cls for cls in _LOSSES for name in (snake_case(cls), *cls.aliases)}
 
 
 def names() -> list[str]:
     """Return the name of every loss."""
-    return [_snake(cls) for cls in _LOSSES]
+    return [snake_case(cls) for cls in _LOSSES]
 
 
 def get(loss: str | Loss) -> Loss:
