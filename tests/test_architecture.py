@@ -27,7 +27,7 @@ ORDER = """
     random fans
     quadrature activations theory
     laws initializers
-    dataset _files weights _targets _weights
+    dataset _files weights _targets _row_weights statistics
     plan
     losses metrics
     _schedule cycles schedules plateau regularizers

@@ -100,3 +100,8 @@ def test_empty_arrays_are_refused(shape):
 def test_arrays_that_hold_no_numbers_are_refused():
     with pytest.raises(TypeError, match="real numbers"):
         moments(["a"])
+
+
+def test_thresholds_must_be_in_order():
+    with pytest.raises(ValueError, match="low must be less than high"):
+        moments([1.0], low=1, high=1)

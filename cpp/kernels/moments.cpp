@@ -2,7 +2,7 @@
 #include "kernels/moments.h"
 
 #include "kernels.h"
-#include "kernels/isa.h"
+#include "kernels/vmath.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
@@ -31,10 +31,10 @@ void tile(const T* x, Index rows, Index columns, double low, double high, double
   for (Index i = 0; i < rows; ++i) {
 #pragma omp simd
     for (Index l = 0; l < kWidth; ++l) {
-      const T value = x[i * columns + l], size = value < 0 ? -value : value;
+      const T value = x[i * columns + l], size = abs(value);
       peak[l] = size > peak[l] ? size : peak[l];
       zeros[l] += value == 0 ? T(1) : T(0);
-      saturated[l] += value <= lower ? T(1) : value >= upper ? T(1) : T(0);
+      saturated[l] += (value <= lower ? T(1) : T(0)) + (value >= upper ? T(1) : T(0));
       nonfinite[l] += value - value == 0 ? T(0) : T(1);
     }
   }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_isa', 'build', 'choose_isa', 'compiled_isas', 'cpu_limits', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_philox', 'random_truncated_normal', 'random_uniform', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_isa']
+__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_isa', 'build', 'choose_isa', 'compiled_isas', 'cpu_limits', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_philox', 'random_truncated_normal', 'random_uniform', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_isa']
 class Operand:
     def __init__(self, array: numpy.ndarray, per_row: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -131,6 +131,10 @@ def matmul(layout: str, a: numpy.ndarray, b: numpy.ndarray, c: numpy.ndarray, ac
 def metrics() -> list:
     """
     Every metric's kernel: number, name, whether targets are classes, size of the total.
+    """
+def moments(x: numpy.ndarray, low: typing.SupportsFloat | typing.SupportsIndex, high: typing.SupportsFloat | typing.SupportsIndex, out: numpy.ndarray) -> None:
+    """
+    For each column: mean, sum of squares around it, largest |x|, how many are 0, <= low or >= high, not finite.
     """
 def num_threads() -> int:
     """

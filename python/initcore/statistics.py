@@ -73,7 +73,7 @@ def moments(x: ArrayLike, low: float = -math.inf, high: float = math.inf) -> Mom
 
     Raises:
         TypeError: ``x`` holds no real numbers.
-        ValueError: ``x`` is empty.
+        ValueError: ``x`` is empty, or ``low`` is not below ``high``.
 
     >>> found = moments([[1.0, 0.0], [3.0, 0.0]], high=3)
     >>> found.mean, found.variance, found.zero, found.saturated
@@ -84,6 +84,8 @@ def moments(x: ArrayLike, low: float = -math.inf, high: float = math.inf) -> Mom
     array: NDArray[Any] = numbers("x", x)
     if array.ndim == 0 or array.size == 0:
         raise ValueError(f"x must have at least one row and one column, got shape {array.shape}")
+    if not low < high:
+        raise ValueError(f"low must be less than high, got {low} and {high}")
     dtype = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize <= 4 else np.float64
     matrix = np.ascontiguousarray(array.reshape(len(array), -1), dtype)
     rows, columns = matrix.shape
