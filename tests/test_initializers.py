@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import initcore as ic
-from initcore import initializers
+from initcore import activations, initializers
 from initcore.initializers import NAMED, VarianceScaling, get, name_of, names
 from initcore.laws import truncated_stddev
 
@@ -174,3 +174,81 @@ def test_what_cannot_be_is_refused(error, call):
 )
 def test_fans(shape, layout, expected):
     assert ic.fans(shape, layout) == expected
+
+
+@pytest.mark.parametrize("name", activations.names())
+def test_auto_keeps_the_signal(name):
+    f = activations.get(name)
+    law = initializers.auto(name)
+    assert law == initializers.auto(f) == get("auto", name)
+    if law == initializers.GlorotUniform():
+        assert name in ("identity", "softmax", "log_softmax")
+    elif name == "selu":
+        assert law == initializers.LecunNormal()
+    else:
+        assert law.mode == "fan_in" and law.distribution == "normal"
+        assert law.scale == pytest.approx(ic.theory.gain(f).forward ** 2, rel=1e-10)
+
+
+def test_auto_of_what_it_knows_by_heart():
+    assert get("auto", "relu") == initializers.HeNormal()
+    assert get("auto") == initializers.GlorotUniform()
+    assert initializers.auto(lambda z: 2 * z).scale == pytest.approx(0.25)
+    with pytest.raises(ValueError, match="relu"):
+        initializers.auto("rellu")
+
+
+# Live peers. Two measured deviations of laws with kurtosis k agree within 5 sqrt(2) standard errors
+# sqrt((k - 1) / n) / 2 of their relative difference.
+
+PEER_SHAPE = (300, 200)
+
+
+def agree(ours, theirs, law):
+    ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)
+    assert ours.shape == theirs.shape
+    error = math.sqrt((KURTOSIS[law.distribution] - 1) / ours.size) / 2
+    assert ours.std() == pytest.approx(theirs.std(), rel=5 * math.sqrt(2) * error)
+    if law.distribution != "normal":  # both reach the same bound, up to the sparseness of draws near it
+        assert abs(ours).max() == pytest.approx(abs(theirs).max(), rel=1e-2)
+
+
+@pytest.mark.peers
+@every_scaled
+@pytest.mark.parametrize("shape", [PEER_SHAPE, (3, 3, 50, 60)])
+def test_agrees_with_keras(row, shape, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "numpy")
+    keras = pytest.importorskip("keras", reason="compares with a live Keras")
+    law = row.law
+    distribution = {"normal": "untruncated_normal"}.get(law.distribution, law.distribution)
+    theirs = keras.initializers.VarianceScaling(law.scale, law.mode, distribution, seed=0)(shape)
+    agree(law(shape, KEY), theirs, law)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    "name, call",
+    [
+        ("he_normal", lambda init, w: init.kaiming_normal_(w)),
+        ("he_uniform", lambda init, w: init.kaiming_uniform_(w)),
+        ("glorot_normal", lambda init, w: init.xavier_normal_(w)),
+        ("glorot_uniform", lambda init, w: init.xavier_uniform_(w)),
+    ],
+)
+@pytest.mark.parametrize("shape", [PEER_SHAPE, (60, 50, 3, 3)])
+def test_agrees_with_torch(name, call, shape):
+    torch = pytest.importorskip("torch", reason="compares with a live PyTorch")
+    theirs = call(torch.nn.init, torch.empty(shape)).numpy()
+    agree(get(name)(shape, KEY, layout="oi"), theirs, get(name))
+    assert ic.fans(shape, layout="oi") == torch.nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
+
+
+@pytest.mark.peers
+def test_the_parent_of_a_truncated_normal_is_what_torch_and_keras_mean(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "numpy")
+    keras = pytest.importorskip("keras", reason="compares with a live Keras")
+    torch = pytest.importorskip("torch", reason="compares with a live PyTorch")
+    ours = initializers.TruncatedNormal(0.0, 1.0, stddev_of="parent")(PEER_SHAPE, KEY)
+    bounded = VarianceScaling(1.0, "fan_in", "truncated_normal")
+    agree(ours, torch.nn.init.trunc_normal_(torch.empty(PEER_SHAPE), 0, 1, -2, 2).numpy(), bounded)
+    agree(ours, keras.initializers.TruncatedNormal(0.0, 1.0, seed=0)(PEER_SHAPE), bounded)

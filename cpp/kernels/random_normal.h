@@ -40,7 +40,7 @@ struct Inverse<float> {  // the fits err by 5e-8 and 8e-9, relatively
                                    0.1990032236f, -0.172511991f,  0.1622144191f, -0.1010424787f};
 
   /// -log(p) for positive normal p, to about 1e-7 of itself where p < 0.08.
-  static float minus_log(float p) {
+  static inline __attribute__((always_inline)) float minus_log(float p) {
     const uint32_t bits = __builtin_bit_cast(uint32_t, p);
     const uint32_t exponent = (bits - 0x3f3504f3u) & 0xff800000u;  // sqrt(1/2) and up count as 2^0
     const float f = __builtin_bit_cast(float, bits - exponent) - 1.0f;
@@ -81,7 +81,7 @@ struct Inverse<double> {  // the fits err by 8e-17 and 6e-17, relatively
                                     0.1684159033796070457};
 
   /// -log(p) for positive normal p, to about 2e-16 of itself where p < 0.08.
-  static double minus_log(double p) {
+  static inline __attribute__((always_inline)) double minus_log(double p) {
     const uint64_t bits = __builtin_bit_cast(uint64_t, p);
     const uint64_t exponent = (bits - 0x3fe6a09e667f3bcdu) & 0xfff0000000000000u;
     const double f = __builtin_bit_cast(double, bits - exponent) - 1.0;
@@ -91,8 +91,8 @@ struct Inverse<double> {  // the fits err by 8e-17 and 6e-17, relatively
   }
 };
 
-inline float square_root(float x) { return __builtin_sqrtf(x); }
-inline double square_root(double x) { return __builtin_sqrt(x); }
+static inline float square_root(float x) { return __builtin_sqrtf(x); }
+static inline double square_root(double x) { return __builtin_sqrt(x); }
 
 /// z with Phi(z) = 1/2 + q, where p = 1/2 - |q| is given beside q: both keep their relative precision.
 template <typename T>
@@ -107,7 +107,7 @@ inline __attribute__((always_inline)) T normal_quantile(T q, T p) {
 }
 
 /// exp(-y) for y in [0, 200].
-inline double exp_minus(double y) {
+static inline double exp_minus(double y) {
   const int k = static_cast<int>(y * 1.4426950408889634 + 0.5);
   // ln 2 in two parts, the first with so few bits that k times it is exact.
   const double r = (k * 0.693147180369123816490 - y) + k * 1.90821492927058770002e-10;
@@ -120,7 +120,7 @@ inline double exp_minus(double y) {
 }
 
 /// Phi(-x) for x in [0, 14], to a few units in the last place.
-inline double lower_tail(double x) {
+static inline double lower_tail(double x) {
   const double density = 0.39894228040143267794 * exp_minus(0.5 * x * x);
   if (x < 3) {  // 1/2 minus the series of Marsaglia 2004, doi:10.18637/jss.v011.i05, all of one sign
     double term = x, sum = x;
@@ -135,6 +135,6 @@ inline double lower_tail(double x) {
   return density / fraction;
 }
 
-inline double normal_distribution(double x) { return x < 0 ? lower_tail(-x) : 1 - lower_tail(x); }
+static inline double normal_distribution(double x) { return x < 0 ? lower_tail(-x) : 1 - lower_tail(x); }
 
 }  // namespace initcore::INITCORE_ISA

@@ -15,7 +15,9 @@ struct Block {
   uint32_t a, b, c, d;
 };
 
-inline uint32_t high_word(uint32_t x, uint32_t y) { return static_cast<uint32_t>(uint64_t(x) * y >> 32); }
+static inline uint32_t high_word(uint32_t x, uint32_t y) {
+  return static_cast<uint32_t>(uint64_t(x) * y >> 32);
+}
 
 /// Rounds kRound to 9. The recursion unrolls them, so that a loop over blocks vectorizes.
 template <int kRound = 0>
@@ -30,7 +32,7 @@ inline __attribute__((always_inline)) Block philox(Block x, uint32_t key0, uint3
 }
 
 /// The 64 words of a group: word w of its block j at out[16 w + j].
-inline void group(uint64_t number, uint64_t key, uint64_t step, uint32_t* out) {
+static inline void group(uint64_t number, uint64_t key, uint64_t step, uint32_t* out) {
   const uint64_t first = number * kBlocks;
   const uint32_t low = static_cast<uint32_t>(first), high = static_cast<uint32_t>(first >> 32);
   const uint32_t c = static_cast<uint32_t>(step), d = static_cast<uint32_t>(step >> 32);
