@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from initcore import _core, _targets
-from initcore._validate import check_number, choose
 from initcore._row_weights import class_weights as class_weights
 from initcore._row_weights import row_weights as row_weights
+from initcore._validate import check_number, choose
 from initcore.plan import Buffer, Plan
 
 KERNELS: dict[str, dict[str, Any]] = {row["name"]: row for row in _core.losses()}

@@ -79,7 +79,9 @@ class Plan:
     buffers: list[Buffer] = field(default_factory=list)
     core: Any = None
 
-    def batch(self, *columns: int, dtype: DTypeLike | None = None, per_row: int = 1, name: str = "") -> Buffer:
+    def batch(
+        self, *columns: int, dtype: DTypeLike | None = None, per_row: int = 1, name: str = ""
+    ) -> Buffer:
         """Return a new buffer with ``per_row`` rows of shape ``columns`` for each example."""
         shape = (self.batch_size * per_row, *columns)
         return self._new(Buffer(shape, np.dtype(dtype or self.dtype), per_row, name))

@@ -80,7 +80,7 @@ def _differentiation_matrix(nodes: Array) -> Array:
     distance = nodes[:, None] - nodes[None, :]
     np.fill_diagonal(distance, 1)
     weights = 1 / distance.prod(axis=1)
-    matrix = weights[None, :] / weights[:, None] / distance
+    matrix: Array = weights[None, :] / weights[:, None] / distance
     np.fill_diagonal(matrix, 0)
     np.fill_diagonal(matrix, -matrix.sum(axis=1))
     return matrix
