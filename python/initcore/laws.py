@@ -275,12 +275,14 @@ class Identity(Initializer):
 
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         kernel = take_apart(shape, layout)
-        centre = tuple(size // 2 for size in kernel.window)
+        centre: tuple[Any, ...] = tuple(size // 2 for size in kernel.window)
+        if layout != "io":
+            centre = (..., *centre)
 
         def whole() -> NDArray[Any]:
             w = np.zeros(shape)
             if w.size:
-                np.fill_diagonal(w[centre] if layout == "io" else w[(..., *centre)], self.gain)
+                np.fill_diagonal(w[centre], self.gain)
             return w
 
         return _from_whole(whole, shape, **how)
