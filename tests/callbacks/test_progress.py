@@ -45,7 +45,7 @@ def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(rich_is_there, monkeypatc
         monkeypatch.setitem(sys.modules, "rich.console", None)
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
-    model.train([0.5], ProgressBar(1, stream), batches=4)
+    model.train([0.5], ProgressBar(1, stream, interval=0), batches=4)
     text = stream.getvalue()
     assert "3/4" in text
     assert "Epoch 1/1 - " in text.splitlines()[-1]
@@ -61,3 +61,9 @@ def test_an_interrupted_bar_leaves_the_terminal_as_it_was():
     assert bar.stream.getvalue().rfind("\x1b[?25h") >= bar.stream.getvalue().rfind("\x1b[?25l")
     assert sys.stdout is stream
     assert threading.active_count() == before
+
+
+def test_the_bar_is_not_drawn_at_every_batch(model):
+    stream = Terminal()
+    model.train([0.5], ProgressBar(1, stream, interval=1e9), batches=1000)
+    assert stream.getvalue().count("/1000") < 5  # rich draws what it starts and ends with too

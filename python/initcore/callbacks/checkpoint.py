@@ -29,6 +29,17 @@ class ModelCheckpoint(Monitor):
     Raises:
         TypeError, ValueError: an argument is not of the kind above; or, when it saves, ``monitor`` or a name
             in ``filepath`` is not logged.
+
+    >>> import initcore as ic
+    >>> x = y = [[0.0], [1.0], [2.0]]
+    >>> model = ic.Sequential([ic.Dense(1)], input_shape=(1,), seed=0)
+    >>> model.compile(ic.optimizers.SGD(0.1), "mse")
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> best = ModelCheckpoint(folder / "{epoch}.safetensors", "loss", save_best_only=True)
+    >>> history = model.fit(x, y, epochs=2, verbose=0, callbacks=[best])
+    >>> sorted(path.name for path in folder.iterdir())
+    ['1.safetensors', '2.safetensors']
     """
 
     def __init__(

@@ -28,6 +28,16 @@ class CSVLogger(Callback):
 
     Raises:
         ValueError: ``separator`` is not one character.
+
+    >>> import initcore as ic
+    >>> x = y = [[0.0], [1.0], [2.0]]
+    >>> model = ic.Sequential([ic.Dense(1)], input_shape=(1,), seed=0)
+    >>> model.compile(ic.optimizers.SGD(0.1), "mse")
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "log.csv"
+    >>> history = model.fit(x, y, epochs=2, verbose=0, callbacks=[CSVLogger(path)])
+    >>> path.read_text().splitlines()[0], len(path.read_text().splitlines())
+    ('epoch,loss,val_loss', 3)
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):

@@ -29,6 +29,15 @@ class EarlyStopping(Monitor):
 
     Raises:
         ValueError: an argument is out of range; or, at the end of an epoch, ``monitor`` is not logged.
+
+    >>> import initcore as ic
+    >>> x = y = [[0.0], [1.0], [2.0]]
+    >>> model = ic.Sequential([ic.Dense(1)], input_shape=(1,), seed=0)
+    >>> model.compile(ic.optimizers.SGD(0.1), "mse")
+    >>> stopping = EarlyStopping("loss", min_delta=1e-6, patience=2, restore_best_weights=True)
+    >>> history = model.fit(x, y, epochs=1000, verbose=0, callbacks=[stopping])
+    >>> len(history.epoch) < 1000, stopping.best == min(history.history["loss"][:-2])
+    (True, True)
     """
 
     def __init__(

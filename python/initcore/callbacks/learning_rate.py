@@ -25,7 +25,13 @@ class LearningRateScheduler(Callback):
         TypeError: ``schedule`` is not a function of one or two arguments.
         ValueError: (when the epoch starts) it returned NaN, infinity or less than 0.
 
+    >>> import initcore as ic
+    >>> x = y = [[0.0], [1.0], [2.0]]
+    >>> model = ic.Sequential([ic.Dense(1)], input_shape=(1,), seed=0)
+    >>> model.compile(ic.optimizers.SGD(0.1), "mse")
     >>> halving = LearningRateScheduler(lambda epoch: 0.1 * 0.5**epoch)
+    >>> model.fit(x, y, epochs=3, verbose=0, callbacks=[halving]).history["learning_rate"]
+    [0.1, 0.05, 0.025]
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0):
@@ -63,6 +69,14 @@ class ReduceLROnPlateau(Monitor):
 
     Raises:
         ValueError: an argument is out of range; or, at the end of an epoch, ``monitor`` is not logged.
+
+    >>> import initcore as ic
+    >>> x = y = [[0.0], [1.0], [2.0]]
+    >>> model = ic.Sequential([ic.Dense(1)], input_shape=(1,), seed=0)
+    >>> model.compile(ic.optimizers.SGD(0.1), "mse")
+    >>> plateau = ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=1e9)
+    >>> model.fit(x, y, epochs=3, verbose=0, callbacks=[plateau]).history["learning_rate"]
+    [0.1, 0.1, 0.05]
     """
 
     def __init__(

@@ -21,11 +21,19 @@ class ProgressBar(Callback):
     Args:
         verbose: 0 prints nothing, 1 shows the bar if the stream is a terminal, 2 prints only lines.
         stream: Where to; standard output by default.
+        interval: The bar is drawn at most once in so many seconds, should it be called at every batch.
+
+    >>> bar = ProgressBar(verbose=2)
+    >>> bar.on_epoch_begin(0)
+    >>> bar.on_epoch_end(0, {"loss": 0.5})  # doctest: +ELLIPSIS
+    Epoch 1 - ...s - loss: 0.5000
     """
 
-    def __init__(self, verbose: int = 1, stream: TextIO | None = None):
+    def __init__(self, verbose: int = 1, stream: TextIO | None = None, interval: float = 0.05):
         self.verbose = verbose
         self.stream = stream
+        self.interval = interval
+        self._shown = -interval
         self._bar: _PlainBar | _RichBar | None = None
         self._start = 0.0
         self._title = ""
@@ -41,7 +49,9 @@ class ProgressBar(Callback):
         self._title = f"Epoch {epoch + 1}/{epochs}" if epochs else f"Epoch {epoch + 1}"
 
     def on_progress(self, done: int, total: int, logs: Logs | None = None) -> None:
-        if self._bar:
+        now = time.perf_counter()
+        if self._bar and now - self._shown >= self.interval:
+            self._shown = now
             self._bar.show(self._title, done, total, _figures(logs))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

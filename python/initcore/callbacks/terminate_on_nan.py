@@ -16,6 +16,13 @@ class TerminateOnNaN(Callback):
 
     Args:
         raise_error: Raise RuntimeError instead of ending the training in the usual way.
+
+    >>> import initcore as ic
+    >>> x = y = [[0.0], [1.0], [2.0]]
+    >>> model = ic.Sequential([ic.Dense(1)], input_shape=(1,), seed=0)
+    >>> model.compile(ic.optimizers.SGD(1e20), "mse")
+    >>> history = model.fit(x, y, epochs=1000, verbose=0, callbacks=[TerminateOnNaN()])  # doctest: +ELLIPSIS
+    The loss became ... in epoch ...: training ends
     """
 
     def __init__(self, raise_error: bool = False):
