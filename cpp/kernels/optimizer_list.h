@@ -7,6 +7,7 @@
 #include "kernels/type_list.h"
 
 namespace initcore::INITCORE_ISA {
+namespace {  // for optimizers.cpp alone: no copy of a rule can be linked for another instruction set
 
 inline float root(float x) { return __builtin_sqrtf(x); }
 inline double root(double x) { return __builtin_sqrt(x); }
@@ -259,4 +260,5 @@ using OptimizerList = TypeList<Sgd<T>, Momentum<T>, Nesterov<T>, Adam<T>, AmsGra
                                RmsProp<T>, RmsPropMomentum<T>, RmsPropCentered<T>, RmsPropCenteredMomentum<T>,
                                Adagrad<T>, Adadelta<T>, Lion<T>>;
 
+}  // namespace
 }  // namespace initcore::INITCORE_ISA

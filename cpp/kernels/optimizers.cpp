@@ -33,8 +33,10 @@ constexpr int slot_count() {
   }
 }
 
+// [[gnu::flatten]]: the rule is inlined into the loop at any optimization level.
 template <typename Rule, typename T>
-void step(T* w, const T* g, T* const* slots, Index n, const Preliminary<T>& before, const T* coefficients) {
+[[gnu::flatten]] void step(T* w, const T* g, T* const* slots, Index n, const Preliminary<T>& before,
+                           const T* coefficients) {
   constexpr int kSlotCount = slot_count<Rule>();
   Rule rule;
   __builtin_memcpy(&rule, coefficients, sizeof rule);
