@@ -180,6 +180,21 @@ def test_schedules_count_finished_updates_from_zero():
     assert_array_equal(SGD(0.25).learning_rates(7, 2), [0.25, 0.25])
 
 
+@pytest.mark.parametrize("rate", [-0.1, np.nan, np.inf])
+def test_a_schedule_that_gives_no_rate_is_refused_before_anything_changes(rate):
+    w, sgd = np.ones(3), SGD(lambda step: 0.1 if step < 2 else rate)
+    state = sgd.init(3, np.float64)
+    sgd.step(w, w.copy(), state)
+    before = w.copy()
+    with pytest.raises(ValueError, match="after 2 updates"):
+        sgd.learning_rates(2, 5)
+    sgd.step(w, np.zeros(3), state)
+    with pytest.raises(ValueError, match="learning rates must lie"):
+        sgd.step(w, before, state)
+    assert_array_equal(w, before)
+    assert state.step == 2
+
+
 @pytest.mark.parametrize("name", optimizers.names())
 def test_a_name_gives_the_optimizer_and_an_optimizer_itself(name):
     optimizer = optimizers.get(name)

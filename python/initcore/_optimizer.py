@@ -121,13 +121,25 @@ class Optimizer:
         return str(self.rule["source"])
 
     def learning_rates(self, first_step: int, count: int) -> NDArray[np.float64]:
-        """Return the rates of ``count`` steps, of which the first has number ``first_step`` (from 1)."""
+        """Return the rates of ``count`` steps, of which the first has number ``first_step`` (from 1).
+
+        Raises:
+            ValueError: A schedule gives a rate that is negative, NaN or infinite.
+        """
         if not callable(self.learning_rate):
             return np.full(count, self.learning_rate, np.float64)
         made = np.arange(first_step - 1, first_step - 1 + count)
         if isinstance(self.learning_rate, Schedule):
-            return np.ascontiguousarray(self.learning_rate(made), np.float64)
-        return np.array([self.learning_rate(int(i)) for i in made], np.float64)
+            rates = np.ascontiguousarray(self.learning_rate(made), np.float64)
+        else:
+            rates = np.array([self.learning_rate(int(i)) for i in made], np.float64)
+        wrong = np.flatnonzero(~((rates >= 0) & np.isfinite(rates)))
+        if wrong.size:
+            raise ValueError(
+                f"learning rates must lie in [0, inf), got {rates[wrong[0]]} "
+                f"after {made[wrong[0]]} updates from {self.learning_rate!r}"
+            )
+        return rates
 
     def lower(
         self,
