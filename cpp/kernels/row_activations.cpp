@@ -61,7 +61,10 @@ template <typename T>
 void prelu_forward(const T* x, const T* alpha, T* y, Index rows, Index columns) {
   for (Index i = 0; i < rows; ++i, x += columns, y += columns)
 #pragma omp simd
-    for (Index j = 0; j < columns; ++j) y[j] = x[j] > 0 ? x[j] : alpha[j] * x[j];
+    for (Index j = 0; j < columns; ++j) {
+      const T negative = alpha[j] * x[j];  // read in any case: a load that depends on data is no vector's
+      y[j] = x[j] > 0 ? x[j] : negative;
+    }
 }
 
 template <typename T>
@@ -71,9 +74,9 @@ void prelu_backward(const T* dy, const T* x, const T* alpha, T* dx, T* dalpha, I
   for (Index i = 0; i < rows; ++i, dy += columns, x += columns, dx += columns)
 #pragma omp simd
     for (Index j = begin; j < end; ++j) {
-      const T g = dy[j];
-      dalpha[j] += x[j] > 0 ? T(0) : g * x[j];
-      dx[j] = x[j] > 0 ? g : g * alpha[j];
+      const T g = dy[j], along_alpha = g * x[j], negative = g * alpha[j];
+      dalpha[j] += x[j] > 0 ? T(0) : along_alpha;
+      dx[j] = x[j] > 0 ? g : negative;
     }
 }
 
@@ -81,7 +84,7 @@ template <typename T>
 void rrelu_forward(const T* x, T* slopes, T* y, Index n) {
 #pragma omp simd
   for (Index i = 0; i < n; ++i) {
-    const T slope = x[i] > 0 ? T(1) : slopes[i];
+    const T negative = slopes[i], slope = x[i] > 0 ? T(1) : negative;
     slopes[i] = slope;
     y[i] = slope * x[i];
   }
