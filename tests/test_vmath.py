@@ -68,7 +68,9 @@ def run(name, x):
 def sample(rng, low, high, dtype, n=30_000):
     """Points all over the domain, around 0 and 1, and of every size."""
     size = np.exp(rng.uniform(-30, math.log(max(-low, high)), n)) * rng.choice([-1, 1], n)
-    x = np.concatenate([rng.uniform(low, high, n), rng.normal(0, 1, n), rng.normal(1, 0.3, n), size]).astype(dtype)
+    x = np.concatenate([rng.uniform(low, high, n), rng.normal(0, 1, n), rng.normal(1, 0.3, n), size]).astype(
+        dtype
+    )
     return x[(x > low) & (x < high)]
 
 
@@ -142,12 +144,25 @@ def test_loops_are_vectorized(family, row, tmp_path):
     target = tmp_path / "kernels.s"
     flags = [*_core.build()["flags"].split(), *row.split("|")[2].split()]
     source = CPP / "kernels" / f"{family}.cpp"
-    command = ["g++", "-std=gnu++20", "-O3", "-S", "-DINITCORE_ISA=here", f"-I{CPP}", *flags, source, "-o", target]
+    command = [
+        "g++",
+        "-std=gnu++20",
+        "-O3",
+        "-S",
+        "-DINITCORE_ISA=here",
+        f"-I{CPP}",
+        *flags,
+        source,
+        "-o",
+        target,
+    ]
     subprocess.run([*map(str, command)], check=True)
     functions = re.split(r"\n(?=_Z\w+:\n)", target.read_text())[1:]
     assert len(functions) >= 2 * {"functions": len(_core.functions())}.get(family, 5)
     for text in functions:
         name = text.split(":")[0]
         assert set(re.findall(r"call\s+(\w+)", text)) <= {"memset", "memcpy", "memmove"}, name
-        packed, scalar = (len(re.findall(rf"\tv?f?n?m?(?:add|sub|mul|div)\w*{kind}[sd]\t", text)) for kind in "ps")
+        packed, scalar = (
+            len(re.findall(rf"\tv?f?n?m?(?:add|sub|mul|div)\w*{kind}[sd]\t", text)) for kind in "ps"
+        )
         assert packed or not scalar, name

@@ -1,0 +1,55 @@
+"""Expectations and gains of functions with kinks, jumps and noise."""
+
+import math
+
+import numpy as np
+import pytest
+
+from initcore.quadrature import expectation, gain, second_moments
+
+
+@pytest.mark.parametrize("power", range(0, 13, 2))
+def test_moments_of_the_normal_law(power):
+    assert expectation(lambda z: z**power) == pytest.approx(math.prod(range(1, power, 2)), rel=1e-12)
+
+
+@pytest.mark.parametrize("at", [0, 0.1, -1.23456, 3.3])
+def test_a_kink_may_be_anywhere(at):
+    """E[max(z - a, 0)] = bell(a) - a P(z > a)."""
+    bell = math.exp(-at * at / 2) / math.sqrt(2 * math.pi)
+    expected = bell - at * math.erfc(at / math.sqrt(2)) / 2
+    assert expectation(lambda z: np.maximum(z - at, 0)) == pytest.approx(expected, abs=1e-11)
+
+
+@pytest.mark.parametrize("at", [0, 0.1, -1.23456])
+def test_a_jump_may_be_anywhere(at):
+    expected = math.erfc(at / math.sqrt(2)) / 2
+    assert expectation(lambda z: (z > at).astype(float)) == pytest.approx(expected, abs=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("function", "slope"),
+    [
+        (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+        (np.sin, np.cos),
+        (lambda z: np.abs(z - 0.3), lambda z: np.sign(z - 0.3)),
+        (lambda z: np.clip(z, -0.7, 1.1), lambda z: ((z > -0.7) & (z < 1.1)).astype(float)),
+        (lambda z: z**3, lambda z: 3 * z**2),
+    ],
+)
+def test_slope_found_numerically_is_as_good_as_the_given_one(function, slope):
+    assert second_moments(function, None)[1] == pytest.approx(second_moments(function, slope)[1], rel=1e-9)
+
+
+def test_a_jump_adds_nothing_to_the_slope():
+    assert second_moments(lambda z: (z > 0.1).astype(float), None)[1] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_function_in_single_precision_is_noisy_but_ends():
+    single = gain(lambda z: np.tanh(z.astype(np.float32)))
+    double = gain(np.tanh)
+    assert single.forward == pytest.approx(double.forward, rel=1e-6)
+
+
+def test_a_function_without_a_signal_has_no_gain():
+    assert gain(np.zeros_like).forward == gain(np.ones_like).backward == math.inf
