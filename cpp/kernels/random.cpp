@@ -136,11 +136,11 @@ Truncation truncation(double low, double high) {
 }
 
 void philox_block(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
-  const Block x = philox(Block{counter[0], counter[1], counter[2], counter[3]}, key[0], key[1]);
-  out[0] = x.a;
-  out[1] = x.b;
-  out[2] = x.c;
-  out[3] = x.d;
+  const Block<Lane> x = philox(Block<Lane>{counter[0], counter[1], counter[2], counter[3]}, key[0], key[1]);
+  out[0] = static_cast<uint32_t>(x.a);
+  out[1] = static_cast<uint32_t>(x.b);
+  out[2] = static_cast<uint32_t>(x.c);
+  out[3] = static_cast<uint32_t>(x.d);
 }
 
 template <typename T>
