@@ -7,6 +7,7 @@
 
 #include "kernels/activations.h"
 #include "kernels/arrays.h"
+#include "kernels/both.h"
 #include "kernels/functions.h"
 #include "kernels/gemm.h"
 #include "kernels/losses.h"
@@ -32,22 +33,6 @@
   FAMILY(row_activations, RowActivationKernels)
 
 namespace initcore {
-
-/// A family's kernels for both dtypes.
-template <template <typename> class Family>
-struct Both {
-  Family<float> f32;
-  Family<double> f64;
-
-  template <typename T>
-  const Family<T>& of() const {
-    if constexpr (sizeof(T) == sizeof(float)) {
-      return f32;
-    } else {
-      return f64;
-    }
-  }
-};
 
 struct Kernels {
   const char* isa;

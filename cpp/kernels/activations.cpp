@@ -1,8 +1,8 @@
 // The loops that run an activation, and the table of all activations.
 #include "kernels/activations.h"
 
-#include "kernels.h"
 #include "kernels/activation_list.h"
+#include "kernels/both.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {

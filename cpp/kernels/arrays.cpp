@@ -1,7 +1,7 @@
 // Gathering a batch, sums of columns, elementwise sums and products.
 #include "kernels/arrays.h"
 
-#include "kernels.h"
+#include "kernels/both.h"
 #include "kernels/isa.h"
 
 namespace initcore::INITCORE_ISA {

@@ -1,7 +1,7 @@
 // The table of the elementary functions of vmath.h. To add one: name it in FUNCTIONS.
 #include "kernels/functions.h"
 
-#include "kernels.h"
+#include "kernels/both.h"
 #include "kernels/vmath.h"
 
 #define FUNCTIONS(X) X(exp) X(expm1) X(log) X(log1p) X(softplus) X(sigmoid) X(tanh) X(normal_cdf) X(erf)

@@ -6,7 +6,7 @@
 // always summed over k in the same order, so neither threads nor tiles change its bits.
 #include "kernels/gemm.h"
 
-#include "kernels.h"
+#include "kernels/both.h"
 #include "kernels/isa.h"
 
 namespace initcore::INITCORE_ISA {

@@ -1,7 +1,7 @@
 // The loops that run a loss, and the table of all losses.
 #include "kernels/losses.h"
 
-#include "kernels.h"
+#include "kernels/both.h"
 #include "kernels/loss_list.h"
 
 namespace initcore::INITCORE_ISA {

@@ -2,7 +2,7 @@
 // neighbours, name it in `Rows`, and add its dataclass to python/initcore/metrics.py.
 #include "kernels/metrics.h"
 
-#include "kernels.h"
+#include "kernels/both.h"
 #include "kernels/isa.h"
 
 namespace initcore::INITCORE_ISA {

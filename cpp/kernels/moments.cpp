@@ -1,7 +1,7 @@
 // Moments of columns: a tile of columns at a time, its sums in registers while the rows go by.
 #include "kernels/moments.h"
 
-#include "kernels.h"
+#include "kernels/both.h"
 #include "kernels/vmath.h"
 
 namespace initcore::INITCORE_ISA {

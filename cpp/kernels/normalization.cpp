@@ -1,7 +1,7 @@
 // Batch normalization, a strip of columns at a time: its statistics stay in registers while the rows pass.
 #include "kernels/normalization.h"
 
-#include "kernels.h"
+#include "kernels/both.h"
 #include "kernels/isa.h"
 
 namespace initcore::INITCORE_ISA {

@@ -1,7 +1,7 @@
 // The loop that runs an update rule, the sums behind norms and penalties, and the table of all rules.
 #include "kernels/optimizers.h"
 
-#include "kernels.h"
+#include "kernels/both.h"
 #include "kernels/optimizer_list.h"
 
 namespace initcore::INITCORE_ISA {

@@ -2,7 +2,7 @@
 // To add a law: a struct like those below, and a field of RandomKernels.
 #include "kernels/random.h"
 
-#include "kernels.h"
+#include "kernels/both.h"
 #include "kernels/random_normal.h"
 #include "kernels/random_philox.h"
 

@@ -1,7 +1,7 @@
 // The loops of softmax, prelu and rrelu.
 #include "kernels/row_activations.h"
 
-#include "kernels.h"
+#include "kernels/both.h"
 #include "kernels/vmath.h"
 
 namespace initcore::INITCORE_ISA {

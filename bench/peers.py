@@ -1,0 +1,225 @@
+"""The same training step in other libraries: an MLP with ReLU, softmax cross-entropy and Adam, one thread.
+
+Each class is made for one network and batch size and offers `run(steps)`, which takes that many optimizer
+steps over random batches of the same data and returns when they are done. Each is written as its own
+community would for speed: buffers kept and reused, `lax.scan` under jit, the fused optimizer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
+
+
+def data(widths, rows=4096, seed=0):
+    """Return random inputs and labels for a network of these widths."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(rows, widths[0])).astype(np.float32), rng.integers(0, widths[-1], rows)
+
+
+def parameters(widths, seed=0):
+    """Return He-initialized kernels and zero biases."""
+    rng = np.random.default_rng(seed)
+    kernels = [
+        (rng.normal(size=(m, n)) * np.sqrt(2 / m)).astype(np.float32)
+        for m, n in zip(widths, widths[1:], strict=False)
+    ]
+    return kernels, [np.zeros(n, np.float32) for n in widths[1:]]
+
+
+class Initcore:
+    name = "initcore"
+
+    def __init__(self, widths, batch):
+        import initcore as ic
+
+        ic.set_num_threads(1)
+        hidden = [ic.Dense(n, activation="relu") for n in widths[1:-1]]
+        self.model = ic.Sequential([*hidden, ic.Dense(widths[-1])], input_shape=(widths[0],), seed=0)
+        self.model.compile(ic.optimizers.Adam(RATE), "sparse_categorical_crossentropy")
+        self.x, self.y = data(widths)
+        self.batch = batch
+        self.run(1)
+
+    def run(self, steps):
+        per_epoch = len(self.x) // self.batch
+        while steps > 0:
+            rows = min(steps, per_epoch) * self.batch
+            self.model.fit(self.x[:rows], self.y[:rows], batch_size=self.batch, verbose=0)
+            steps -= per_epoch
+
+
+class NumPy:
+    name = "NumPy"
+
+    def __init__(self, widths, batch):
+        self.x, self.y = data(widths)
+        self.batch = batch
+        kernels, biases = parameters(widths)
+        shapes = [a.shape for pair in zip(kernels, biases, strict=True) for a in pair]
+        sizes = [int(np.prod(s)) for s in shapes]
+        total = sum(sizes)
+        self.w, self.g, self.m, self.v, self.s, self.u = (np.zeros(total, np.float32) for _ in range(6))
+        cuts = np.cumsum([0, *sizes])
+
+        def views(flat):
+            return [flat[a:b].reshape(s) for a, b, s in zip(cuts, cuts[1:], shapes, strict=False)]
+
+        self.p, self.dp = views(self.w), views(self.g)
+        for view, value in zip(self.p, [a for pair in zip(kernels, biases, strict=True) for a in pair], strict=True):
+            view[...] = value
+        self.a = [np.empty((batch, n), np.float32) for n in widths]
+        self.d = [np.empty((batch, n), np.float32) for n in widths]
+        self.rows = np.arange(batch)
+        self.t = 0
+        self.rng = np.random.default_rng(1)
+
+    def run(self, steps):
+        order, at = self.rng.permutation(len(self.x)), 0
+        for _ in range(steps):
+            if at + self.batch > len(order):
+                order, at = self.rng.permutation(len(self.x)), 0
+            self.step(order[at : at + self.batch])
+            at += self.batch
+
+    def step(self, index):
+        a, d, p, dp = self.a, self.d, self.p, self.dp
+        layers = len(a) - 1
+        np.take(self.x, index, axis=0, out=a[0], mode="clip")
+        for i in range(layers):
+            np.matmul(a[i], p[2 * i], out=a[i + 1])
+            a[i + 1] += p[2 * i + 1]
+            if i < layers - 1:
+                np.maximum(a[i + 1], 0, out=a[i + 1])
+        z, dz = a[-1], d[-1]
+        np.subtract(z, z.max(axis=1, keepdims=True), out=dz)
+        np.exp(dz, out=dz)
+        dz /= dz.sum(axis=1, keepdims=True)
+        dz[self.rows, self.y[index]] -= 1
+        dz *= 1 / self.batch
+        for i in reversed(range(layers)):
+            np.matmul(a[i].T, d[i + 1], out=dp[2 * i])
+            np.sum(d[i + 1], axis=0, out=dp[2 * i + 1])
+            if i:
+                np.matmul(d[i + 1], p[2 * i].T, out=d[i])
+                d[i] *= a[i] > 0
+        self.adam()
+
+    def adam(self):
+        w, g, m, v, s, u = self.w, self.g, self.m, self.v, self.s, self.u
+        self.t += 1
+        m *= BETA_1
+        np.multiply(g, 1 - BETA_1, out=s)
+        m += s
+        v *= BETA_2
+        np.multiply(g, g, out=s)
+        s *= 1 - BETA_2
+        v += s
+        np.multiply(v, 1 / (1 - BETA_2**self.t), out=s)
+        np.sqrt(s, out=s)
+        s += EPSILON
+        np.multiply(m, RATE / (1 - BETA_1**self.t), out=u)
+        u /= s
+        w -= u
+
+
+class PyTorch:
+    name = "PyTorch"
+
+    def __init__(self, widths, batch):
+        import torch
+
+        torch.set_num_threads(1)
+        self.torch = torch
+        layers = []
+        for m, n in zip(widths, widths[1:], strict=False):
+            layers += [torch.nn.Linear(m, n), torch.nn.ReLU()]
+        self.model = torch.nn.Sequential(*layers[:-1])
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=RATE, fused=True)
+        x, y = data(widths)
+        self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
+        self.batch = batch
+
+    def run(self, steps):
+        torch = self.torch
+        order, at = torch.randperm(len(self.x)), 0
+        for _ in range(steps):
+            if at + self.batch > len(order):
+                order, at = torch.randperm(len(self.x)), 0
+            index = order[at : at + self.batch]
+            at += self.batch
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = torch.nn.functional.cross_entropy(self.model(self.x[index]), self.y[index])
+            loss.backward()
+            self.optimizer.step()
+
+
+class JAX:
+    name = "JAX"
+
+    def __init__(self, widths, batch):
+        import jax
+        import jax.numpy as jnp
+
+        self.jax, self.batch = jax, batch
+        x, y = data(widths)
+        x, y = jnp.asarray(x), jnp.asarray(y)
+        kernels, biases = parameters(widths)
+        weights = [(jnp.asarray(w), jnp.asarray(b)) for w, b in zip(kernels, biases, strict=True)]
+        zeros = jax.tree.map(jnp.zeros_like, weights)
+        self.state = (weights, zeros, zeros, jnp.zeros(()))
+        self.rows = len(x)
+
+        def loss(weights, x, y):
+            for i, (w, b) in enumerate(weights):
+                x = x @ w + b
+                if i < len(weights) - 1:
+                    x = jax.nn.relu(x)
+            return -jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], axis=1).mean()
+
+        def step(state, index):
+            weights, m, v, t = state
+            g = jax.grad(loss)(weights, x[index], y[index])
+            t = t + 1
+            m = jax.tree.map(lambda m, g: BETA_1 * m + (1 - BETA_1) * g, m, g)
+            v = jax.tree.map(lambda v, g: BETA_2 * v + (1 - BETA_2) * g * g, v, g)
+            c1, c2 = 1 / (1 - BETA_1**t), 1 / (1 - BETA_2**t)
+            weights = jax.tree.map(
+                lambda w, m, v: w - RATE * (m * c1) / (jnp.sqrt(v * c2) + EPSILON), weights, m, v
+            )
+            return (weights, m, v, t), None
+
+        self.scan = jax.jit(lambda state, order: jax.lax.scan(step, state, order)[0], donate_argnums=0)
+        self.key = jax.random.key(0)
+
+    def run(self, steps):
+        jax = self.jax
+        self.key, key = jax.random.split(self.key)
+        order = jax.random.randint(key, (steps, self.batch), 0, self.rows)
+        self.state = self.scan(self.state, order)
+        jax.block_until_ready(self.state)
+
+
+class ScikitLearn:
+    name = "scikit-learn"
+
+    def __init__(self, widths, batch):
+        from sklearn.neural_network import MLPClassifier
+
+        self.model = MLPClassifier(tuple(widths[1:-1]), batch_size=batch, learning_rate_init=RATE, alpha=0.0)
+        self.x, self.y = data(widths)
+        self.classes = np.arange(widths[-1])
+        self.batch = batch
+        self.run(1)
+
+    def run(self, steps):
+        per_epoch = len(self.x) // self.batch
+        while steps > 0:
+            rows = min(steps, per_epoch) * self.batch
+            self.model.partial_fit(self.x[:rows], self.y[:rows], classes=self.classes)
+            steps -= per_epoch
+
+
+PEERS = {"NumPy": NumPy, "PyTorch": PyTorch, "JAX": JAX, "scikit-learn": ScikitLearn}
+MODULES = {"NumPy": "numpy", "PyTorch": "torch", "JAX": "jax", "scikit-learn": "sklearn"}

@@ -1,0 +1,142 @@
+"""Sequential: layers one after another, with everything one does to a model."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from initcore import weights
+from initcore._validate import choose
+from initcore.layers.base import Layer, Shape
+from initcore.layers.shape import Input
+from initcore.random import Key
+from initcore.training import Trainer
+
+_DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+
+
+class Sequential(Trainer):
+    """A network of layers one after another.
+
+    Args:
+        layers: The layers, first to last.
+        input_shape: Shape of one example; not needed if the first layer is an ``Input``.
+        seed: Where all randomness comes from: initial parameters, shuffling, dropout. An int or a ``Key``.
+        dtype: ``"float32"`` or ``"float64"``.
+
+    Raises:
+        ValueError: Shapes do not fit each other, or the dtype is another.
+
+    >>> import initcore as ic
+    >>> model = ic.Sequential([ic.Dense(16, activation="relu"), ic.Dense(2)], input_shape=(4,), seed=0)
+    >>> model.summary()
+    layer     output   parameters   kernel starts as
+    dense     (16,)            80   he_normal
+    dense_1   (2,)             34   lecun_normal
+    114 parameters, float32, seed 0
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Shape | Sequence[int] | int | None = None,
+        seed: int | Key = 0,
+        dtype: DTypeLike = "float32",
+    ) -> None:
+        layers = tuple(layers)
+        if input_shape is None:
+            if not (layers and isinstance(layers[0], Input)):
+                raise ValueError(
+                    "input_shape must be given: the shape of one example, such as input_shape=(784,), or "
+                    "an Input((784,)) as the first layer"
+                )
+            input_shape = layers[0].shape
+        shape = Input(input_shape).shape  # type: ignore[arg-type]
+        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+        self.seed = seed
+        self.objective = None
+        self._programs = {}
+        super().__init__(layers, shape, seed, choose("dtype", name, _DTYPES))
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, first to last."""
+        return self.stack.layers
+
+    def compile(
+        self, optimizer: Any = "adam", loss: Any = "mean_squared_error", metrics: Sequence[Any] = ()
+    ) -> None:
+        """Choose optimizer, loss and metrics. The optimizer starts anew; the parameters stay.
+
+        Args:
+            optimizer: A name from ``initcore.optimizers.names()`` or an optimizer object.
+            loss: A name from ``initcore.losses.names()`` or a loss object.
+            metrics: Names from ``initcore.metrics.names()`` or metric objects.
+
+        Raises:
+            ValueError: A name is unknown.
+        """
+        self._compile(optimizer, loss, metrics)
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Return copies of all parameters, then of all state."""
+        return [array.copy() for array in (*self.parameters.values(), *self.state.values())]
+
+    def set_weights(self, values: Sequence[NDArray[Any]]) -> None:
+        """Set what `get_weights` returns.
+
+        Raises:
+            ValueError: Number or shapes differ; nothing is changed then.
+        """
+        targets = {**self.parameters, **self.state}
+        if len(values) != len(targets):
+            raise ValueError(f"weights must be {len(targets)} arrays, got {len(values)}")
+        for (name, array), value in zip(targets.items(), values, strict=True):
+            if np.shape(value) != array.shape:
+                raise ValueError(f"{name} must have shape {array.shape}, got {np.shape(value)}")
+        for array, value in zip(targets.values(), values, strict=True):
+            array[...] = value
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write parameters and state to a safetensors file, whole or not at all."""
+        weights.save(path, {**self.parameters, **self.state}, {"format": "initcore weights"})
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read what `save_weights` wrote.
+
+        Raises:
+            ValueError: Names, shapes or dtypes are not this model's; nothing is changed then.
+        """
+        weights.load_into(path, {**self.parameters, **self.state})
+
+    def count_params(self) -> int:
+        """Return the number of trained numbers."""
+        return sum(array.size for array in self.parameters.values())
+
+    def summary(self) -> None:
+        """Print each layer's output shape, number of parameters, and how its kernel starts."""
+        header = ("layer", "output", "parameters", "kernel starts as")
+        rows = []
+        for name, layer, shape in self.stack.places(self.input_shape):
+            own = {key: array for key, array in self.parameters.items() if key.startswith(name + "/")}
+            kernels = [self.tensors[key].initializer for key in own if key.rsplit("/", 1)[-1] == "kernel"]
+            starts = ", ".join(dict.fromkeys(_spell(kernel) for kernel in kernels))
+            count = sum(math.prod(array.shape) for array in own.values())
+            rows.append((name, str(layer.output_shape(shape)), f"{count:,}", starts))
+        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(4)]
+        for row in (header, *rows):
+            left, out, count_text, starts = row
+            line = f"{left:<{widths[0]}}   {out:<{widths[1]}}   {count_text:>{widths[2]}}   {starts}"
+            print(line.rstrip())
+        print(f"{self.count_params():,} parameters, {self.dtype.name}, seed {self.seed}")
+
+
+def _spell(initializer: Any) -> str:
+    from initcore import initializers
+
+    return initializers.spell(initializer)

@@ -1,0 +1,362 @@
+"""A network's arrays, and its plans: where layers, loss, metrics and optimizer are lowered into one list."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initcore import activations
+from initcore.losses import TOTAL_SIZE
+from initcore.layers.base import Context, Lowered, Shape, Slope, Tensor
+from initcore.layers.container import Stack
+from initcore.plan import Buffer, Plan, aligned_empty
+from initcore.random import Key
+
+Array = NDArray[Any]
+
+class Vector:
+    """Named tensors in one flat, aligned vector; each tensor starts on a cache line."""
+
+    def __init__(self, shapes: dict[str, Shape], dtype: np.dtype[Any]) -> None:
+        line = 64 // dtype.itemsize
+        self.places: list[tuple[str, int, int]] = []  # name, offset, size
+        offset = 0
+        for name, shape in shapes.items():
+            self.places.append((name, offset, math.prod(shape)))
+            offset += -(-math.prod(shape) // line) * line
+        self.flat = aligned_empty(offset, dtype)
+        self.views = {
+            name: self.flat[start : start + size].reshape(shapes[name]) for name, start, size in self.places
+        }
+
+    def buffers(self, plan: Plan) -> dict[str, Buffer]:
+        """Return the tensors as operands of a plan."""
+        return {name: plan.view(view, name=name) for name, view in self.views.items()}
+
+
+@dataclass
+class Trace:
+    """What one layer made of a batch: its output, and the gradient of the loss with respect to it.
+
+    For a layer whose activation is fused into it, the gradient is that before the activation.
+    """
+
+    name: str
+    output: Array
+    gradient: Array | None
+
+
+@dataclass
+class Program:
+    """A built plan, and the buffers that are read and written from outside."""
+
+    plan: Plan
+    x: Buffer
+    y: Buffer
+    dx: Buffer | None = None
+    dy: Buffer | None = None
+    totals: dict[str, Buffer] = field(default_factory=dict)
+    outputs: dict[str, Buffer] = field(default_factory=dict)
+    output_gradients: dict[str, Buffer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a network is trained for: the loss, and what is measured beside it."""
+
+    loss: Any
+    metrics: dict[str, Any]
+
+
+class Network:
+    """Layers with their arrays. `Sequential` adds training to it."""
+
+    def __init__(
+        self, layers: Sequence[Any], input_shape: Shape, seed: int | Key, dtype: np.dtype[Any]
+    ) -> None:
+        self.stack = Stack(tuple(layers))
+        self.input_shape = input_shape
+        self.dtype = dtype
+        self.key = Key.of(seed)
+        self.output_shape = self.stack.output_shape(input_shape)
+        self.tensors: dict[str, Tensor] = self.stack.tensors(input_shape, activations.get(None))
+        variables = self.stack.variables(input_shape)
+        self._parameters = Vector({name: t.shape for name, t in self.tensors.items()}, dtype)
+        self._gradients = Vector({name: t.shape for name, t in self.tensors.items()}, dtype)
+        self._state = Vector({name: t.shape for name, t in variables.items()}, dtype)
+        for vector, tensors in ((self._parameters, self.tensors), (self._state, variables)):
+            for name, tensor in tensors.items():
+                tensor.initializer(tensor.shape, self.key / name, dtype=dtype.name, out=vector.views[name])
+        self._custom: Program | None = None
+        self._custom_training = False
+        self._predictor: Program | None = None
+        self._forward_rows = -1
+        self._step = 0  # optimizer steps taken, which also numbers the random streams of a step
+        self._busy = threading.Lock()
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The trained tensors by name, "layer/tensor": writable views of one flat vector."""
+        return self._parameters.views
+
+    @property
+    def gradients(self) -> dict[str, Array]:
+        """The gradients that the last `backward` or training step left, named as the parameters."""
+        return self._gradients.views
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The tensors that are kept but not trained, such as moving means: writable views."""
+        return self._state.views
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """One thread at a time: plans share the network's arrays."""
+        if not self._busy.acquire(blocking=False):
+            raise RuntimeError("this model is in use by another thread; give each thread a model of its own")
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+    def _context(self, plan: Plan, training: bool) -> Context:
+        return Context(
+            plan,
+            training,
+            self._parameters.buffers(plan),
+            self._gradients.buffers(plan),
+            self._state.buffers(plan),
+            self.key,
+        )
+
+    def fuses(self, loss: Any) -> bool:
+        """Return whether the output activation is computed together with the loss."""
+        name = self._output_name()
+        return name == loss.fused_with and bool(loss.uses_logits(name))
+
+    def _output_name(self) -> str:
+        function = self.stack.output_activation()
+        return function.name if function else "identity"
+
+    def objective_program(
+        self,
+        objective: Objective,
+        batch_size: int,
+        target_shape: Shape,
+        target_dtype: np.dtype[Any],
+        weighted: bool,
+        optimizer: Any = None,
+        optimizer_state: Any = None,
+    ) -> Program:
+        """Return a plan that computes loss and metrics of a batch, and takes a step if there is an optimizer.
+
+        Segments: "gather", "forward", "loss", "metrics", and with an optimizer "backward", "update".
+        """
+        training = optimizer is not None
+        plan = Plan(batch_size, self.dtype)
+        context = self._context(plan, training)
+        x = plan.batch(*self.input_shape, name="x")
+        target = plan.batch(*target_shape, dtype=target_dtype, name="y")
+        weight = plan.batch(1, name="w") if weighted else None
+        for slot, buffer in (("x", x), ("y", target), ("w", weight)):
+            if buffer is not None:
+                plan.add("gather", "gather", slot=slot, out=buffer)
+
+        fused = self.fuses(objective.loss)
+        stack = self.stack.without_activation() if fused else self.stack
+        lowered = stack.lower(context, x, self.input_shape, False)
+        program = Program(plan, x, lowered.y)
+        logits = objective.loss.uses_logits(self._output_name())
+        gradient = context.like(lowered.y) if training else None
+        program.totals["loss"] = plan.fixed(TOTAL_SIZE, dtype=np.float64)
+        objective.loss.lower(plan, lowered.y, target, weight, program.totals["loss"], gradient, logits=logits)
+        for name, metric in objective.metrics.items():
+            total = plan.fixed(metric.total_size(math.prod(self.output_shape)), dtype=np.float64)
+            program.totals[name] = total
+            metric.lower(plan, lowered.y, target, weight, total, logits=logits)
+        if gradient is not None:
+            lowered.backward(context.times_slope(gradient, lowered.slope), None)
+            self._lower_update(context, program, optimizer, optimizer_state)
+        plan.build()
+        return program
+
+    def _lower_update(self, context: Context, program: Program, optimizer: Any, state: Any) -> None:
+        plan = context.plan
+        penalty = plan.fixed(1, dtype=np.float64)
+        for name, tensor in self.tensors.items():
+            if tensor.regularizer is not None:
+                tensor.regularizer.lower(plan, context.parameters[name], context.gradients[name], penalty)
+                program.totals["penalty"] = penalty
+        optimizer.lower(
+            plan,
+            plan.view(self._parameters.flat),
+            plan.view(self._gradients.flat),
+            [plan.view(slot) for slot in state.slots],
+            plan.view(state.scalars) if optimizer.scalars else None,
+            self._parameters.places,
+        )
+
+    def _custom_program(self, rows: int, training: bool) -> Program:
+        """Return the plan behind `forward` and `backward`, for at least this many rows."""
+        program = self._custom
+        if program and self._custom_training == training and program.plan.batch_size >= rows:
+            return program
+        plan = Plan(max(rows, 1), self.dtype)
+        context = self._context(plan, training)
+        x = plan.batch(*self.input_shape, name="x")
+        plan.add("gather", "gather", slot="x", out=x)
+        program = Program(plan, x, x)
+
+        def watch(name: str, part: Lowered) -> Lowered:
+            program.outputs[name] = part.y
+
+            def backward(dy: Buffer, below: Slope | None) -> Buffer | None:
+                program.output_gradients[name] = dy
+                return part.backward(dy, below)
+
+            return Lowered(part.y, backward, part.slope)
+
+        lowered = self.stack.lower_each(context, x, self.input_shape, True, watch)
+        program.y = lowered.y
+        program.dy = context.like(lowered.y)
+        program.dx = lowered.backward(context.times_slope(program.dy, lowered.slope), None)
+        plan.build()
+        self._custom, self._custom_training = program, training
+        return program
+
+    def forward(self, x: Any, training: bool = False) -> Array:
+        """Return the network's output for ``x``, and keep what `backward` needs.
+
+        Args:
+            x: Examples, ``(n, *input_shape)``.
+            training: Whether dropout, batch normalization and the like work as in training.
+
+        Returns:
+            ``(n, *output_shape)``, a new array.
+
+        >>> import numpy as np, initcore as ic
+        >>> model = ic.Sequential([ic.Dense(2, kernel_initializer="ones")], input_shape=(3,))
+        >>> model.forward([[1, 2, 3]])
+        array([[6., 6.]], dtype=float32)
+        >>> model.backward([[1, 0]])
+        array([[1., 1., 1.]], dtype=float32)
+        >>> model.gradients["dense/kernel"]
+        array([[1., 0.],
+               [2., 0.],
+               [3., 0.]], dtype=float32)
+        """
+        data = self._examples(x)
+        with self._exclusive():
+            program = self._custom_program(len(data), training)
+            program.plan.run(["gather", "forward"], len(data), inputs={"x": data}, step=self._step + 1)
+            self._forward_rows = len(data)
+            return self._rows(program.y, len(data))
+
+    def backward(self, dy: Any) -> Array:
+        """Return the gradient with respect to the input of the last `forward`; `gradients` gets the others.
+
+        Args:
+            dy: Gradient of your loss with respect to the output of that forward, of the same shape.
+
+        Raises:
+            RuntimeError: There was no forward, or the parameters' plan was used for something else since.
+        """
+        program, rows = self._custom, self._forward_rows
+        if program is None or rows < 0 or program.dy is None or program.dx is None:
+            raise RuntimeError("backward needs a forward before it: call model.forward(x) first")
+        gradient = np.asarray(dy, self.dtype)
+        expected = (rows, *self.output_shape)
+        if gradient.shape != expected:
+            raise ValueError(f"dy must have the shape of the last output, {expected}, got {gradient.shape}")
+        with self._exclusive():
+            _array(program.dy)[:rows] = gradient
+            program.plan.run(["backward"], rows, step=self._step + 1)
+            return self._rows(program.dx, rows)
+
+    def trace(self, x: Any, dy: Any = None, training: bool = False) -> list[Trace]:
+        """Return what every layer makes of ``x``, and of the gradient ``dy`` if one is given.
+
+        >>> import initcore as ic
+        >>> model = ic.Sequential([ic.Dense(4, "relu"), ic.Dense(2)], input_shape=(3,), seed=0)
+        >>> [(t.name, t.output.shape) for t in model.trace([[1, 2, 3]])]
+        [('dense', (1, 4)), ('dense_1', (1, 2))]
+        """
+        y = self.forward(x, training)
+        if dy is not None:
+            self.backward(dy)
+        program = self._custom
+        assert program is not None
+        gradients = program.output_gradients if dy is not None else {}
+        return [
+            Trace(
+                name,
+                self._rows(buffer, len(y)),
+                self._rows(gradients[name], len(y)) if name in gradients else None,
+            )
+            for name, buffer in program.outputs.items()
+        ]
+
+    def predict(self, x: Any, batch_size: int = 256) -> Array:
+        """Return the network's output at inference for ``x``, ``batch_size`` examples at a time.
+
+        >>> import initcore as ic
+        >>> model = ic.Sequential([ic.Dense(2, kernel_initializer="ones")], input_shape=(3,))
+        >>> model.predict([[1, 2, 3], [4, 5, 6]])
+        array([[ 6.,  6.],
+               [15., 15.]], dtype=float32)
+        """
+        data = self._examples(x)
+        out = np.empty((len(data), *self.output_shape), self.dtype)
+        with self._exclusive():
+            program = self._predictor
+            rows = min(batch_size, max(len(data), 1))
+            if program is None or program.plan.batch_size != rows:
+                plan = Plan(rows, self.dtype)
+                buffer = plan.batch(*self.input_shape)
+                plan.add("gather", "gather", slot="x", out=buffer)
+                lowered = self.stack.lower(self._context(plan, False), buffer, self.input_shape, False)
+                plan.build()
+                program = self._predictor = Program(plan, buffer, lowered.y)
+            for start in range(0, len(data), rows):
+                part = data[start : start + rows]
+                program.plan.run(["gather", "forward"], len(part), inputs={"x": part})
+                out[start : start + rows] = self._rows(program.y, len(part))
+        return out
+
+    def _rows(self, buffer: Buffer, rows: int) -> Array:
+        return _array(buffer)[:rows].reshape(rows, *buffer.shape[1:]).copy()
+
+    def _examples(self, x: Any) -> Array:
+        """Return ``x`` as a C-contiguous ``(n, columns)`` array of a dtype that the gather reads."""
+        data = np.asarray(x)
+        if data.dtype == object or np.iscomplexobj(data):
+            raise TypeError(f"x must be an array of real numbers, got dtype {data.dtype}")
+        if data.dtype not in (np.float32, np.float64, np.uint8):
+            data = data.astype(self.dtype)
+        if data.ndim == 1 and self.input_shape == (1,):
+            data = data[:, None]
+        if data.shape[1:] != self.input_shape:
+            hint = ""
+            if data.shape == self.input_shape:
+                hint = " For a single example write x[None]."
+            elif math.prod(data.shape[1:]) == math.prod(self.input_shape):
+                hint = f" Its examples have as many numbers: write x.reshape(len(x), *{self.input_shape})."
+            raise ValueError(
+                f"x must have shape (n, {', '.join(map(str, self.input_shape))}), got {data.shape}.{hint}"
+            )
+        native = data.dtype.newbyteorder("=")
+        return np.ascontiguousarray(
+            data.astype(native, copy=False).reshape(len(data), math.prod(self.input_shape))
+        )
+
+
+def _array(buffer: Buffer) -> Array:
+    assert buffer.array is not None, "the plan is built"
+    return buffer.array
