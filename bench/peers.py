@@ -67,7 +67,9 @@ class NumPy:
             return [flat[a:b].reshape(s) for a, b, s in zip(cuts, cuts[1:], shapes, strict=False)]
 
         self.p, self.dp = views(self.w), views(self.g)
-        for view, value in zip(self.p, [a for pair in zip(kernels, biases, strict=True) for a in pair], strict=True):
+        for view, value in zip(
+            self.p, [a for pair in zip(kernels, biases, strict=True) for a in pair], strict=True
+        ):
             view[...] = value
         self.a = [np.empty((batch, n), np.float32) for n in widths]
         self.d = [np.empty((batch, n), np.float32) for n in widths]
