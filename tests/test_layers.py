@@ -11,15 +11,27 @@ STACKS = {
     "dense": lambda: [ic.Dense(3)],
     "dense without bias": lambda: [ic.Dense(3, use_bias=False)],
     "two dense": lambda: [ic.Dense(6, activation="tanh"), ic.Dense(3)],
-    "fused slope": lambda: [ic.Dense(6, activation="sigmoid"), ic.Dense(5, activation="sigmoid"), ic.Dense(2)],
+    "fused slope": lambda: [
+        ic.Dense(6, activation="sigmoid"),
+        ic.Dense(5, activation="sigmoid"),
+        ic.Dense(2),
+    ],
     "slope from input": lambda: [ic.Dense(6, activation="gelu"), ic.Dense(5, activation="silu"), ic.Dense(2)],
-    "activation layers": lambda: [ic.Dense(6), ic.layers.Activation("tanh"), ic.layers.Activation("softplus")],
+    "activation layers": lambda: [
+        ic.Dense(6),
+        ic.layers.Activation("tanh"),
+        ic.layers.Activation("softplus"),
+    ],
     "softmax": lambda: [ic.Dense(5, activation="softmax")],
     "log_softmax": lambda: [ic.Dense(5, activation="log_softmax"), ic.Dense(2)],
     "prelu": lambda: [ic.Dense(5, activation="prelu"), ic.Dense(2)],
     "rrelu": lambda: [ic.Dense(5, activation="rrelu"), ic.Dense(2)],
     "dropout": lambda: [ic.Dense(6, activation="tanh"), ic.layers.Dropout(0.4), ic.Dense(2)],
-    "batch normalization": lambda: [ic.Dense(6), ic.layers.BatchNormalization(), ic.layers.Activation("tanh")],
+    "batch normalization": lambda: [
+        ic.Dense(6),
+        ic.layers.BatchNormalization(),
+        ic.layers.Activation("tanh"),
+    ],
     "normalization first": lambda: [ic.layers.BatchNormalization(), ic.Dense(2)],
     "flatten": lambda: [ic.layers.Flatten(), ic.Dense(3)],
     "residual": lambda: [ic.layers.Residual([ic.Dense(7, activation="tanh"), ic.Dense(4)]), ic.Dense(2)],
@@ -34,7 +46,9 @@ STACKS = {
     ],
     "residual of nothing": lambda: [ic.layers.Residual([]), ic.Dense(2)],
     "residual in residual": lambda: [
-        ic.layers.Residual([ic.Dense(4), ic.layers.Residual([ic.layers.Dropout(0.2), ic.Dense(4, activation="tanh")])])
+        ic.layers.Residual(
+            [ic.Dense(4), ic.layers.Residual([ic.layers.Dropout(0.2), ic.Dense(4, activation="tanh")])]
+        )
     ],
 }
 every_stack = pytest.mark.parametrize("layers", STACKS.values(), ids=STACKS.keys())
@@ -185,7 +199,10 @@ def test_auto_initializer_follows_the_activation_that_is_fed():
         (lambda: ic.Sequential([ic.Dense(2)] * 2, input_shape=(2,)), ["same object", "Dense"]),
         (lambda: ic.Sequential(["dense"], input_shape=(2,)), ["layers", "dense"]),
         (lambda: ic.Sequential([ic.Dense(2)], input_shape=(2,), dtype="float16"), ["float32", "float16"]),
-        (lambda: ic.Sequential([ic.layers.Residual([ic.Dense(3)])], input_shape=(2,)), ["(3,)", "(2,)", "shortcut"]),
+        (
+            lambda: ic.Sequential([ic.layers.Residual([ic.Dense(3)])], input_shape=(2,)),
+            ["(3,)", "(2,)", "shortcut"],
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_reason(make, words):

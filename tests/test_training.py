@@ -173,7 +173,11 @@ def test_class_weight_is_a_sample_weight(blobs):
     x, y = blobs
     x, y = x[:50], y[:50]
     for spec in ({0: 3.0, 2: 0.5}, [3.0, 1.0, 0.5], "balanced"):
-        weights = {"balanced": 50 / (3 * np.bincount(y))}.get(spec, [3.0, 1.0, 0.5]) if spec == "balanced" else [3.0, 1.0, 0.5]
+        weights = (
+            {"balanced": 50 / (3 * np.bincount(y))}.get(spec, [3.0, 1.0, 0.5])
+            if spec == "balanced"
+            else [3.0, 1.0, 0.5]
+        )
         model = model_for(x)
         model.compile("adam", "sparse_categorical_crossentropy")
         expected = model.evaluate(x, y, sample_weight=np.asarray(weights)[y])
@@ -193,7 +197,9 @@ def test_softmax_output_is_fused_and_gives_the_same_as_logits(blobs):
     x, y = blobs
     weights = []
     for activation in (None, "softmax"):
-        model = ic.Sequential([ic.Dense(3, activation=activation, kernel_initializer="glorot_normal")], input_shape=(5,))
+        model = ic.Sequential(
+            [ic.Dense(3, activation=activation, kernel_initializer="glorot_normal")], input_shape=(5,)
+        )
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         model.fit(x * 1e3, y, epochs=2, verbose=0)
         weights.append(model.parameters["dense/kernel"].copy())

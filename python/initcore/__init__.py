@@ -1,17 +1,43 @@
 """Start neural networks right on a CPU: initialization, fast training, comparison, diagnosis."""
 
-from initcore import initializers
+from initcore import (
+    activations,
+    callbacks,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+    schedules,
+    theory,
+)
 from initcore._core import __version__
 from initcore.fans import fans
 from initcore.info import build_info, get_num_threads, set_num_threads
+from initcore.layers import Dense
+from initcore.model import Sequential
 from initcore.random import Key
 
 __all__ = [
+    "Dense",
     "Key",
+    "Sequential",
     "__version__",
+    "activations",
     "build_info",
+    "callbacks",
+    "datasets",
     "fans",
     "get_num_threads",
     "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "regularizers",
+    "schedules",
     "set_num_threads",
+    "theory",
 ]

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from initcore import weights
 from initcore._validate import choose
+from initcore.initializers import name_of
 from initcore.layers.base import Layer, Shape
 from initcore.layers.shape import Input
 from initcore.random import Key
@@ -125,7 +126,7 @@ class Sequential(Trainer):
         for name, layer, shape in self.stack.places(self.input_shape):
             own = {key: array for key, array in self.parameters.items() if key.startswith(name + "/")}
             kernels = [self.tensors[key].initializer for key in own if key.rsplit("/", 1)[-1] == "kernel"]
-            starts = ", ".join(dict.fromkeys(_spell(kernel) for kernel in kernels))
+            starts = ", ".join(dict.fromkeys(name_of(kernel) for kernel in kernels))
             count = sum(math.prod(array.shape) for array in own.values())
             rows.append((name, str(layer.output_shape(shape)), f"{count:,}", starts))
         widths = [max(len(row[i]) for row in (header, *rows)) for i in range(4)]
@@ -134,9 +135,3 @@ class Sequential(Trainer):
             line = f"{left:<{widths[0]}}   {out:<{widths[1]}}   {count_text:>{widths[2]}}   {starts}"
             print(line.rstrip())
         print(f"{self.count_params():,} parameters, {self.dtype.name}, seed {self.seed}")
-
-
-def _spell(initializer: Any) -> str:
-    from initcore import initializers
-
-    return initializers.spell(initializer)

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initcore import activations
-from initcore.losses import TOTAL_SIZE
 from initcore.layers.base import Context, Lowered, Shape, Slope, Tensor
 from initcore.layers.container import Stack
+from initcore.losses import TOTAL_SIZE
 from initcore.plan import Buffer, Plan, aligned_empty
 from initcore.random import Key
 
 Array = NDArray[Any]
+
 
 class Vector:
     """Named tensors in one flat, aligned vector; each tensor starts on a cache line."""
@@ -183,25 +184,26 @@ class Network:
             metric.lower(plan, lowered.y, target, weight, total, logits=logits)
         if gradient is not None:
             lowered.backward(context.times_slope(gradient, lowered.slope), None)
-            self._lower_update(context, program, optimizer, optimizer_state)
-        plan.build()
-        return program
-
-    def _lower_update(self, context: Context, program: Program, optimizer: Any, state: Any) -> None:
-        plan = context.plan
-        penalty = plan.fixed(1, dtype=np.float64)
         for name, tensor in self.tensors.items():
             if tensor.regularizer is not None:
-                tensor.regularizer.lower(plan, context.parameters[name], context.gradients[name], penalty)
-                program.totals["penalty"] = penalty
-        optimizer.lower(
-            plan,
-            plan.view(self._parameters.flat),
-            plan.view(self._gradients.flat),
-            [plan.view(slot) for slot in state.slots],
-            plan.view(state.scalars) if optimizer.scalars else None,
-            self._parameters.places,
-        )
+                tensor.regularizer.lower(
+                    plan,
+                    context.parameters[name],
+                    context.gradients[name] if training else None,
+                    program.totals["loss"],
+                    segment="update" if training else "loss",
+                )
+        if training:
+            optimizer.lower(
+                plan,
+                plan.view(self._parameters.flat),
+                plan.view(self._gradients.flat),
+                [plan.view(slot) for slot in optimizer_state.slots],
+                plan.view(optimizer_state.scalars) if optimizer.scalars else None,
+                self._parameters.places,
+            )
+        plan.build()
+        return program
 
     def _custom_program(self, rows: int, training: bool) -> Program:
         """Return the plan behind `forward` and `backward`, for at least this many rows."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initcore import losses, metrics, optimizers
+from initcore._row_weights import row_weights
 from initcore._validate import check_count, check_number
 from initcore.callbacks import CallbackList, History
 from initcore.network import Network, Objective, Program
@@ -73,7 +74,7 @@ class Trainer(Network):
                         f"{name} must be finite, but row {bad} holds NaN or infinity. Clean the data, or pass "
                         "allow_nonfinite=True to train on it all the same."
                     )
-        weight = losses.weights(sample_weight, class_weight, targets, self.dtype)
+        weight = row_weights(targets, sample_weight, class_weight, self.dtype)
         return Data(examples, targets, weight)
 
     def _compiled(self) -> Objective:
@@ -110,18 +111,13 @@ class Trainer(Network):
         objective = self._compiled()
         totals = {name: buffer.array for name, buffer in program.totals.items()}
         logs = {"loss": objective.loss.result(totals["loss"])}
-        if "penalty" in totals:
-            logs["loss"] += float(totals["penalty"][0]) / max(self._batches_run, 1)
         logs.update({name: metric.result(totals[name]) for name, metric in objective.metrics.items()})
         return logs
-
-    _batches_run: int = 0
 
     def _clear(self, program: Program) -> None:
         for buffer in program.totals.values():
             assert buffer.array is not None
             buffer.array[:] = 0
-        self._batches_run = 0
 
     def run_epoch(
         self, data: Data, batch_size: int, order: Array, callbacks: CallbackList
@@ -148,7 +144,7 @@ class Trainer(Network):
                 begun = done
             before = done
             done = core.advance(1 if callbacks.needs_batches else total, _SLICE)
-            self._step, self._batches_run = first + done, done
+            self._step = first + done
             if done == before:
                 continue
             if callbacks.needs_batches:
@@ -166,8 +162,6 @@ class Trainer(Network):
         program = self._program(data, batch_size, training=False)
         self._clear(program)
         program.plan.run(["gather", "forward", "loss", "metrics"], len(data), inputs=data.inputs())
-        if "penalty" in program.totals:
-            self._batches_run = 1
         return self._logs(program)
 
     def _learning_rates(self, count: int) -> Array:
@@ -252,7 +246,9 @@ class Trainer(Network):
             raise ValueError("x must have at least one example to train on, got none")
         size = min(batch_size, len(data))
         self.history = History()
-        loud = (1 if sys.stdout.isatty() else 2) if verbose == "auto" else check_count("verbose", verbose, low=0)
+        loud = (
+            (1 if sys.stdout.isatty() else 2) if verbose == "auto" else check_count("verbose", verbose, low=0)
+        )
         params = {"epochs": epochs, "steps": -(-len(data) // size), "verbose": loud}
         listeners = CallbackList(callbacks, self, params, history=self.history, verbose=loud)
         with self._exclusive():

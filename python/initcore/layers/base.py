@@ -82,7 +82,7 @@ class Context:
 
     def random(self, name: str) -> int:
         """Return the 64-bit key of this layer's random stream of that name."""
-        return int((self.key / (self.path + name)).bits)
+        return (self.key / (self.path + name)).word
 
     def forward(self, operation: str, **arguments: Any) -> None:
         """Add an operation to the forward pass."""
