@@ -21,8 +21,8 @@ struct MeanSquaredError {
   static constexpr const char* kFormula = "mean((p - y)**2)";
   static constexpr const char* kSource = "Legendre 1805, Nouvelles methodes, appendix";
   static constexpr bool kSum = false;
-  static T value(T p, T y) { return (p - y) * (p - y); }
-  static T slope(T p, T y) { return 2 * (p - y); }
+  INITCORE_INLINE static T value(T p, T y) { return (p - y) * (p - y); }
+  INITCORE_INLINE static T slope(T p, T y) { return 2 * (p - y); }
 };
 
 template <typename T>
@@ -31,8 +31,8 @@ struct MeanAbsoluteError {
   static constexpr const char* kFormula = "mean(abs(p - y))";
   static constexpr const char* kSource = "Laplace 1774";
   static constexpr bool kSum = false;
-  static T value(T p, T y) { return abs(p - y); }
-  static T slope(T p, T y) { return p > y ? T(1) : p < y ? T(-1) : p - y; }
+  INITCORE_INLINE static T value(T p, T y) { return abs(p - y); }
+  INITCORE_INLINE static T slope(T p, T y) { return p > y ? T(1) : p < y ? T(-1) : p - y; }
 };
 
 template <typename T>
@@ -44,11 +44,11 @@ struct Huber {
   static constexpr Parameter kParameters[] = {{"delta", 1}};
   static constexpr bool kSum = false;
   T delta;
-  T value(T p, T y) const {
+  INITCORE_INLINE T value(T p, T y) const {
     const T a = abs(p - y);
     return a <= delta ? T(0.5) * a * a : delta * (a - T(0.5) * delta);
   }
-  T slope(T p, T y) const {
+  INITCORE_INLINE T slope(T p, T y) const {
     const T e = p - y;
     return e < -delta ? -delta : e > delta ? delta : e;
   }
@@ -62,8 +62,8 @@ struct Quantile {
   static constexpr Parameter kParameters[] = {{"q", 0.5}};
   static constexpr bool kSum = false;
   T q;
-  T value(T p, T y) const { return (y > p ? q : q - 1) * (y - p); }
-  T slope(T p, T y) const { return y > p ? -q : y < p ? 1 - q : y - p; }
+  INITCORE_INLINE T value(T p, T y) const { return (y > p ? q : q - 1) * (y - p); }
+  INITCORE_INLINE T slope(T p, T y) const { return y > p ? -q : y < p ? 1 - q : y - p; }
 };
 
 template <typename T>
@@ -72,14 +72,14 @@ struct LogCosh {
   static constexpr const char* kFormula = "mean(logaddexp(p - y, y - p) - log(2))";
   static constexpr const char* kSource = "Green 1990, doi:10.1109/42.52985";
   static constexpr bool kSum = false;
-  static T value(T p, T y) {
+  INITCORE_INLINE static T value(T p, T y) {
     // Near 0 by cosh(a) - 1 = t^2 / (2 + 2 t) with t = e^a - 1; beyond by cosh(a) = e^a (1 + e^-2a) / 2.
     const T a = abs(p - y);
     const bool near = a < 1;
     const T t = expm1(near ? a : -2 * a);
     return log1p(near ? t * t / (2 + 2 * t) : 1 + t) + (near ? T(0) : a - T(0.693147180559945309));
   }
-  static T slope(T p, T y) { return tanh(p - y); }
+  INITCORE_INLINE static T slope(T p, T y) { return tanh(p - y); }
 };
 
 // Keras's epsilon: probabilities are kept this far from 0, where the logarithm has no value.
@@ -96,12 +96,12 @@ struct BinaryCrossentropy {
   static constexpr Parameter kParameters[] = {{"label_smoothing", 0}};
   static constexpr bool kSum = false;
   T label_smoothing;
-  T smooth(T y) const { return y * (1 - label_smoothing) + T(0.5) * label_smoothing; }
-  T value(T p, T y) const {
+  INITCORE_INLINE T smooth(T y) const { return y * (1 - label_smoothing) + T(0.5) * label_smoothing; }
+  INITCORE_INLINE T value(T p, T y) const {
     const T s = smooth(y), low = kEpsilon<T>, high = 1 - kEpsilon<T>;
     return -(s * log(clamp(p, low, high)) + (1 - s) * log(clamp(1 - p, low, high)));
   }
-  T slope(T p, T y) const {
+  INITCORE_INLINE T slope(T p, T y) const {
     const T s = smooth(y);
     return p < kEpsilon<T> ? T(0) : p > 1 - kEpsilon<T> ? T(0) : (1 - s) / (1 - p) - s / p;
   }
@@ -116,12 +116,12 @@ struct BinaryCrossentropyLogits {
   static constexpr Parameter kParameters[] = {{"label_smoothing", 0}};
   static constexpr bool kSum = false;
   T label_smoothing;
-  T smooth(T y) const { return y * (1 - label_smoothing) + T(0.5) * label_smoothing; }
-  T value(T p, T y) const {
+  INITCORE_INLINE T smooth(T y) const { return y * (1 - label_smoothing) + T(0.5) * label_smoothing; }
+  INITCORE_INLINE T value(T p, T y) const {
     const T s = smooth(y);
     return (p < 0 ? -p * s : p * (1 - s)) + log1p(exp(-abs(p)));
   }
-  T slope(T p, T y) const {
+  INITCORE_INLINE T slope(T p, T y) const {
     // (1 - s) sigmoid(p) - s sigmoid(-p): no cancellation where the prediction is right.
     const T s = smooth(y), e = exp(-abs(p));
     return ((p < 0 ? e : T(1)) * (1 - s) - (p < 0 ? T(1) : e) * s) / (1 + e);
@@ -134,11 +134,11 @@ struct Hinge {
   static constexpr const char* kFormula = "mean(maximum(1 - y * p, 0))";
   static constexpr const char* kSource = "Cortes & Vapnik 1995, doi:10.1007/BF00994018";
   static constexpr bool kSum = false;
-  static T value(T p, T y) {
+  INITCORE_INLINE static T value(T p, T y) {
     const T short_of = 1 - y * p;
     return short_of < 0 ? T(0) : short_of;
   }
-  static T slope(T p, T y) {
+  INITCORE_INLINE static T slope(T p, T y) {
     const T short_of = 1 - y * p;
     return short_of > 0 ? -y : short_of < 0 ? T(0) : short_of;
   }
@@ -150,8 +150,8 @@ struct Poisson {
   static constexpr const char* kFormula = "mean(p - y * log(p + 1e-7))";
   static constexpr const char* kSource = "Nelder & Wedderburn 1972, doi:10.2307/2344614";
   static constexpr bool kSum = false;
-  static T value(T p, T y) { return p - y * log(p + kEpsilon<T>); }
-  static T slope(T p, T y) { return 1 - y / (p + kEpsilon<T>); }
+  INITCORE_INLINE static T value(T p, T y) { return p - y * log(p + kEpsilon<T>); }
+  INITCORE_INLINE static T slope(T p, T y) { return 1 - y / (p + kEpsilon<T>); }
 };
 
 template <typename T>
@@ -160,11 +160,11 @@ struct KlDivergence {
   static constexpr const char* kFormula = "sum(clip(y, 1e-7, 1) * log(clip(y, 1e-7, 1) / clip(p, 1e-7, 1)))";
   static constexpr const char* kSource = "Kullback & Leibler 1951, doi:10.1214/aoms/1177729694";
   static constexpr bool kSum = true;
-  static T value(T p, T y) {
+  INITCORE_INLINE static T value(T p, T y) {
     const T s = clamp(y, kEpsilon<T>, T(1));
     return s * log(s / clamp(p, kEpsilon<T>, T(1)));
   }
-  static T slope(T p, T y) {
+  INITCORE_INLINE static T slope(T p, T y) {
     return p < kEpsilon<T> ? T(0) : p > 1 ? T(0) : -clamp(y, kEpsilon<T>, T(1)) / p;
   }
 };
