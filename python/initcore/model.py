@@ -18,7 +18,7 @@ from initcore.layers.shape import Input
 from initcore.random import Key
 from initcore.training import Trainer
 
-_DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+_DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
 class Sequential(Trainer):

@@ -108,7 +108,7 @@ def _prelu(context: Context, function: Function, x: Buffer, needs_dx: bool) -> L
 def _rrelu(context: Context, function: Function, x: Buffer, needs_dx: bool) -> Lowered:
     low, high = function.parameters["lower"], function.parameters["upper"]
     if not context.training:
-        return lower(context, activations.leaky_relu((low + high) / 2), x, needs_dx)
+        return lower(context, activations.get("leaky_relu", negative_slope=(low + high) / 2), x, needs_dx)
     y, slopes = context.like(x), context.like(x)
     context.forward("random_uniform", out=slopes, key=context.random("slopes"), low=low, high=high)
     context.forward("rrelu_forward", x=x, slopes=slopes, y=y)
