@@ -41,6 +41,10 @@ def test_the_table_has_a_line_for_each_scheme_and_the_verdict():
     assert len({len(row) for row in [EVERY_KIND.columns(), *EVERY_KIND.rows()]}) == 1
 
 
+def test_it_prints_as_the_table_and_shows_itself_in_a_line():
+    assert str(EVERY_KIND) == EVERY_KIND.table() and len(repr(EVERY_KIND)) < 100
+
+
 def test_schemes_are_found_by_label():
     assert EVERY_KIND["tiny"].label == "tiny"
     with pytest.raises(KeyError, match="tiny"):

@@ -14,6 +14,7 @@ from initcore import (
     theory,
 )
 from initcore._core import __version__
+from initcore.compare import compare
 from initcore.fans import fans
 from initcore.info import build_info, get_num_threads, set_num_threads
 from initcore.layers import Dense
@@ -28,6 +29,7 @@ __all__ = [
     "activations",
     "build_info",
     "callbacks",
+    "compare",
     "datasets",
     "fans",
     "get_num_threads",

@@ -14,7 +14,7 @@ from initcore import report, verdict
 from initcore.runs import Scheme, Spread, finite_or_none
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What `initcore.compare` returns.
 
@@ -110,6 +110,10 @@ class Comparison:
         ]
         lines.insert(1, "  ".join("-" * width for width in widths))
         return "\n".join([*self.notes, *([""] if self.notes else []), *lines, "", *self.verdict])
+
+    def __repr__(self) -> str:
+        settings = self.settings
+        return f"<Comparison of {len(self.schemes)} {settings['vary']}s on {settings['dataset']}>"
 
     def __str__(self) -> str:
         return self.table()

@@ -77,7 +77,7 @@ def _over_epochs(axes: Axes, results: Results, what: str) -> None:
     axes.set_xlabel("epoch")
     if epochs > 1:
         axes.set_xlim(1, epochs)
-    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
 
 
 def _loss(axes: Axes, results: Results) -> None:
@@ -177,7 +177,12 @@ def svg(panel: Panel, results: Results) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*"', "<g", text)  # names of groups, the same in every figure
-    text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', text, count=1)
+    text = re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
+        rf'<svg viewBox="\1" role="img" aria-label="{panel.title}">',
+        text,
+        count=1,
+    )
     text = text.replace("xlink:href", "href")
     for i, (light, _) in enumerate(COLOURS):
         text = re.sub(light, f"var(--c{i})", text, flags=re.IGNORECASE)
@@ -259,7 +264,7 @@ def _log(axes: Axes) -> None:
 def _look(i: int) -> dict[str, Any]:
     return {
         "color": _colour(i),
-        "linewidth": max(3.4 - 0.22 * i, 1.6),  # so that a line shows behind an equal one that is drawn later
+        "linewidth": max(2.9 - 0.18 * i, 1.6),  # so that a line shows behind an equal one that is drawn later
         "linestyle": _DASHES[(i // len(COLOURS)) % len(_DASHES)] if i >= len(COLOURS) else _DASHES[0],
         "marker": _MARKERS[i % len(_MARKERS)],
     }

@@ -110,7 +110,7 @@ def teacher(
     rng = _start(n, noise, seed)
     outputs = check_count("classes", classes, low=2) if task == "classification" else 1
     x = rng.normal(size=(n, check_count("features", features)))
-    inner = rng.normal(size=(features, check_count("hidden", hidden))) * (2 / math.sqrt(features))
+    inner = rng.normal(size=(features, check_count("hidden", hidden))) * (1.5 / math.sqrt(features))
     outer = rng.normal(size=(hidden, outputs))
     z = np.tanh(x @ inner) @ outer
     z /= z.std()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Series = tuple[float, ...]
@@ -75,7 +75,7 @@ class Scheme:
 
     label: str
     description: str
-    runs: tuple[Run, ...]
+    runs: tuple[Run, ...] = field(repr=False)
 
     @property
     def score(self) -> Spread:

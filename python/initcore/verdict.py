@@ -72,9 +72,9 @@ def about_all(schemes: Sequence[Scheme], context: Context) -> list[str]:
         equal = [one for one in schemes if one is not first and _within_noise(one, first)]
         sentences.append(f"{first.label} ends highest: {context.words(first.score)}.")
         if equal:
-            verb = "is" if len(equal) == 1 else "are"
+            seeds = len(first.runs)
             sentences.append(
-                f"{_names(equal)} {verb} within the noise of it: the spread over seeds is as large."
+                f"{_names(equal)} cannot be told from it with {seeds} seeds: the difference is within noise."
             )
         sentences += [_behind(one, first, stuck, schemes, context) for one in schemes]
         quick = _quickest(schemes, context)
@@ -89,7 +89,9 @@ def about_all(schemes: Sequence[Scheme], context: Context) -> list[str]:
     if others and first not in others:
         sentences.append(f"{_names(others)} did not leave chance in {context.epochs} epochs.")
     if len(schemes[0].runs) == 1:
-        sentences.append("One seed shows no spread: small differences may be luck. Use three or more.")
+        sentences.append("One seed shows no spread: differences may be luck. Use five or more.")
+    if len(schemes[0].runs) == 2:
+        sentences.append("Two seeds show little of the spread, so much counts as noise. Use five or more.")
     return [sentence for sentence in sentences if sentence]
 
 
@@ -100,8 +102,8 @@ def _behind(
     if scheme is first or scheme in stuck or not math.isfinite(scheme.score.mean):
         return None
     shift, noise = _shift(first, scheme)
-    why = _diverged(scheme, schemes, context) or _signal(scheme, schemes, context)
-    why = why or _gradient(scheme, schemes, context)
+    causes = (say(scheme, schemes, context) for say in (_diverged, _symmetric, _signal, _gradient))
+    why = next(filter(None, causes), None)
     if shift <= noise or not why:
         return None
     return f"{scheme.label} ends {context.points(shift)} lower: {why[0].lower()}{why[1:]}"

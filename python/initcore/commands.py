@@ -1,0 +1,279 @@
+"""The commands of ``initcore``. To add one: a function with ``@initcore.command()``.
+
+Exit codes: 0 it worked, 1 it did not, 2 it was asked wrongly. With ``--json``, standard output holds one JSON
+document and nothing else; progress and remarks go to standard error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from initcore import activations, candidates, datasets, presets, theory
+from initcore.compare import compare as run_compare
+from initcore.comparison import Comparison
+from initcore.info import build_info
+from initcore.presets import run_preset
+from initcore.runs import finite_or_none
+
+OUT = "initcore-compare"
+
+
+class _Failure(click.ClickException):
+    """It was asked rightly and did not work."""
+
+    exit_code = 1
+
+
+class _WrongArgument(click.ClickException):
+    """It was asked for something that does not exist or does not fit."""
+
+    exit_code = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(build_info()["version"], prog_name="initcore")
+def initcore() -> None:
+    """Start neural networks right on a CPU: initialization, fast training, comparison."""
+
+
+def _items(convert: Callable[[str], Any]) -> Callable[[Any, Any, str | None], list[Any] | None]:
+    def callback(context: click.Context, parameter: click.Parameter, value: str | None) -> list[Any] | None:
+        if value is None:
+            return None
+        try:
+            return [convert(item.strip()) for item in value.split(",") if item.strip()]
+        except ValueError:
+            raise click.BadParameter(f"must be {parameter.metavar}, got {value!r}") from None
+
+    return callback
+
+
+def _seeds(context: click.Context, parameter: click.Parameter, value: str | None) -> int | list[int] | None:
+    if value is None:
+        return None
+    numbers: list[int] = _items(int)(context, parameter, value) or []
+    return numbers[0] if len(numbers) == 1 and "," not in value else numbers
+
+
+def _default(name: str) -> str:
+    value = inspect.signature(run_compare).parameters[name].default
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _option(name: str, text: str, **more: Any) -> Callable[[Any], Any]:
+    """An option that is an argument of `compare`; its default is that of the function."""
+    default = _default(name)
+    shown = "" if default == "None" else f"  [default: {default}]"
+    return click.option("--" + name.replace("_", "-"), name, help=text + shown, **more)
+
+
+@initcore.command()
+@click.option(
+    "--preset",
+    type=click.Choice(presets.names()),
+    help="A classic experiment, printed beside what is known of it. Other options change it.",
+)
+@_option("dataset", "One of " + ", ".join(datasets.names()) + ".", metavar="NAME")
+@_option("folder", "Where the data set's IDX files are.", type=click.Path(file_okay=False))
+@_option("layers", "Units of the hidden layers.", metavar="N,N,...", callback=_items(int))
+@_option("activation", "Of the hidden layers.", metavar="NAME")
+@_option("vary", "What to compare.", type=click.Choice(list(candidates.VARIED)))
+@_option(
+    "schemes",
+    "What to compare, each a NAME or NAME:NUMBER (normal:0.02, constant:0.1, sgd:0.01).  [default: "
+    + ", ".join(candidates.VARIED["initializer"].default)
+    + "]",
+    metavar="NAME,NAME,...",
+    callback=_items(str),
+)
+@_option("initializer", "Of all kernels, unless it is varied.", metavar="NAME")
+@_option("optimizer", "NAME or NAME:RATE, unless it is varied.", metavar="NAME")
+@click.option("--learning-rate", type=float, help="Of the optimizer.  [default: the optimizer's own]")
+@_option("loss", "Of the training.  [default: the usual one of the task]", metavar="NAME")
+@_option("epochs", "How often each network sees the data.", type=int)
+@_option("batch_size", "Examples per step.", type=int)
+@_option("seeds", "How many, or which.", metavar="N or N,N,...", callback=_seeds)
+@_option(
+    "target",
+    "Score to which epochs are counted.  [default: nine tenths of the way from chance to the best]",
+    type=float,
+)
+@click.option("--jobs", "n_jobs", type=int, help="Networks trained at a time.  [default: one per processor]")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=f"Folder for report.html, results.json and results.csv.  [default: {OUT}; with --json none]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON, and nothing else.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def compare(
+    preset: str | None,
+    learning_rate: float | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Train one network in several ways, from several seeds each, and compare them.
+
+    Prints for each way the final loss, the score on test rows, the epochs to a target, and signal and
+    gradient from the first layer to the last before training; then a verdict. Writes a page with the
+    curves, JSON and CSV.
+
+    \b
+    Examples:
+      initcore compare
+      initcore compare --layers 32,32,32,32,32,32 --activation tanh
+      initcore compare --schemes zeros,normal:0.02,he_normal --seeds 10
+      initcore compare --vary optimizer --schemes sgd:0.1,adam:0.001,lion:0.0003
+      initcore compare --dataset fashion-mnist --layers 128 --epochs 3 --seeds 2
+      initcore compare --preset optimizers
+    """
+    arguments = {name: value for name, value in given.items() if value is not None}
+    if learning_rate is not None:
+        _add_rate(arguments, learning_rate)
+    console = Console(stderr=True)
+    show = console.is_terminal and not quiet
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not show) as bar:
+            task = bar.add_task("training", total=None)
+
+            def progress(done: int, total: int, label: str) -> None:
+                bar.update(task, completed=done, total=total, description=f"trained {label}")
+
+            if preset is None:
+                result = run_compare(**arguments, progress=progress)
+            else:
+                result = run_preset(preset, arguments.pop("folder", None), **arguments, progress=progress)
+    except (ValueError, TypeError) as error:
+        raise _WrongArgument(str(error)) from error
+    except OSError as error:
+        raise _Failure(str(error)) from error
+
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), allow_nan=False))
+    else:
+        _print(result)
+    if out is not None or not as_json:
+        _write(result, Path(OUT) if out is None else out)
+
+
+def _add_rate(arguments: dict[str, Any], rate: float) -> None:
+    optimizer = arguments.get("optimizer", _default("optimizer"))
+    if arguments.get("vary") == "optimizer":
+        raise click.UsageError(
+            "--learning-rate does not go with --vary optimizer: write --schemes NAME:RATE,..."
+        )
+    if ":" in optimizer:
+        raise click.UsageError(
+            f"the learning rate is given twice: --optimizer {optimizer} and --learning-rate"
+        )
+    arguments["optimizer"] = f"{optimizer}:{rate!r}"
+
+
+def _print(result: Comparison) -> None:
+    console = Console()
+    if not console.is_terminal:
+        click.echo(result.table())
+    else:
+        for note in result.notes:
+            console.print(note, markup=False, highlight=False)
+        table = Table(*result.columns(), box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for row in result.rows():
+            table.add_row(*row)
+        console.print(table)
+        console.print()
+        for sentence in result.verdict:
+            console.print(sentence, markup=False, highlight=False)
+    for sentence in ("", *result.known) if result.known else ():
+        click.echo(sentence)
+
+
+def _write(result: Comparison, folder: Path) -> None:
+    page = folder / "report.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        result.save_json(folder / "results.json")
+        result.save_csv(folder / "results.csv")
+        result.save_html(page)
+    except OSError as error:
+        raise _Failure(f"the results could not be written: {error}") from error
+    except ImportError as error:
+        raise _Failure(
+            f"{page} was not written, {folder}/results.json and results.csv were: {error}"
+        ) from error
+    click.echo(f"\nWrote {page}, {folder / 'results.json'} and {folder / 'results.csv'}.", err=True)
+
+
+@initcore.command()
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def info(as_json: bool) -> None:
+    """Tell how initcore was built, and what it uses of this machine.
+
+    \b
+    Examples:
+      initcore info
+      INITCORE_ISA=x86_64_v2 INITCORE_NUM_THREADS=1 initcore info --json
+    """
+    facts = {**build_info(), "python": platform.python_version(), "numpy": np.__version__}
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        click.echo(f"{name:<{width}}  {_spelled(value)}")
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{name} {'unlimited' if entry is None else _spelled(entry)}" for name, entry in value.items()
+        )
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+@initcore.command("theory")
+@click.argument("names", nargs=-1, metavar="[ACTIVATION]...")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def show_theory(names: tuple[str, ...], as_json: bool) -> None:
+    """Tell by what weights must be scaled after an activation; after all of them, if none is named.
+
+    A kernel of standard deviation GAIN / sqrt(fan_in) keeps the second moment of the signal from layer to
+    layer (forward), one of GAIN / sqrt(fan_out) that of the gradient (backward).
+
+    \b
+    Examples:
+      initcore theory
+      initcore theory gelu tanh --json
+    """
+    facts: list[dict[str, Any]] = []
+    for name in names or activations.names():
+        try:
+            gain, function = theory.gain(name), activations.get(name)
+        except ValueError as error:
+            if names:
+                raise _WrongArgument(str(error)) from error
+            continue  # softmax has no gain: it looks at whole rows
+        facts.append({"activation": name, "formula": function.formula, **dataclasses.asdict(gain)})
+    if as_json:
+        click.echo(json.dumps(finite_or_none(facts), allow_nan=False))
+        return
+    width = max(len(row["activation"]) for row in facts)
+    click.echo(f"{'activation':<{width}}  forward  backward  formula")
+    for row in facts:
+        click.echo(
+            f"{row['activation']:<{width}}  {row['forward']:7.5f}  {row['backward']:8.5f}  {row['formula']}"
+        )
