@@ -350,3 +350,16 @@ def test_ctrl_c_stops_soon_with_history_and_sound_weights(batch_size):
     assert child.wait(60) == 0
     assert lines[0].startswith("interrupted") and lines[1] == "trained on"
     assert float(lines[0].split()[1]) >= sent
+
+
+def test_class_weights_and_accuracy_follow_the_labels_as_given(rng):
+    """The hinge loss turns 0 and 1 into -1 and 1; who weighs class 0 means the label 0."""
+    x = rng.normal(size=(50, 4)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int)
+    model = ic.Sequential([ic.Dense(1)], input_shape=(4,), seed=0)
+    model.compile("sgd", "hinge", metrics=["accuracy"])
+    margins = model.predict(x)
+    expected = ic.losses.Hinge()(y, margins, np.where(y == 0, 3.0, 1.0))
+    history = model.fit(x, y, batch_size=50, epochs=1, verbose=0, class_weight={0: 3.0}).history
+    assert history["loss"][0] == pytest.approx(expected, rel=1e-5)
+    assert model.evaluate(x, y)[1] == pytest.approx(((model.predict(x)[:, 0] > 0) == y).mean())

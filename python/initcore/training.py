@@ -74,7 +74,7 @@ class Trainer(Network):
                         f"{name} must be finite, but row {bad} holds NaN or infinity. Clean the data, or pass "
                         "allow_nonfinite=True to train on it all the same."
                     )
-        weight = row_weights(targets, sample_weight, class_weight, self.dtype)
+        weight = row_weights(y, sample_weight, class_weight, self.dtype)
         return Data(examples, targets, weight)
 
     def _compiled(self) -> Objective:
@@ -304,7 +304,7 @@ class Trainer(Network):
         chosen = optimizers.get(optimizer)
         objective = Objective(losses.get(loss), {})
         for entry in measured:
-            metric = metrics.get(entry)
+            metric = metrics.get(entry, objective.loss)
             objective.metrics[entry if isinstance(entry, str) else metric.name] = metric
         self.optimizer, self.objective = chosen, objective
         self._learning_rate = None
