@@ -1,6 +1,7 @@
 """One training step with Adam, one thread: microseconds here and in the peers, in one interleaved run."""
 
 import importlib.util
+import itertools
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ ROWS = {
 @pytest.mark.parametrize("row", ROWS)
 def bench_step(benchmark, row):
     widths, batch = ROWS[row]
-    size = sum(m * n for m, n in zip(widths, widths[1:], strict=False))
+    size = sum(m * n for m, n in itertools.pairwise(widths))
     steps = int(np.clip(2e7 / (size + 5e4), 8, 128))
     contestants = {"initcore": Initcore(widths, batch)}
     missing = []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 
 def medians(contestants: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:
-    """Return each contestant's median time of a call, in seconds; one call each, in turn, ``rounds`` times."""
+    """Return each contestant's median time of a call, in seconds: one call each, in turn, `rounds` times."""
     for call in contestants.values():
         call()  # warm caches, compile
     times: dict[str, list[float]] = {name: [] for name in contestants}

@@ -7,6 +7,8 @@ community would for speed: buffers kept and reused, `lax.scan` under jit, the fu
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
@@ -22,8 +24,7 @@ def parameters(widths, seed=0):
     """Return He-initialized kernels and zero biases."""
     rng = np.random.default_rng(seed)
     kernels = [
-        (rng.normal(size=(m, n)) * np.sqrt(2 / m)).astype(np.float32)
-        for m, n in zip(widths, widths[1:], strict=False)
+        (rng.normal(size=(m, n)) * np.sqrt(2 / m)).astype(np.float32) for m, n in itertools.pairwise(widths)
     ]
     return kernels, [np.zeros(n, np.float32) for n in widths[1:]]
 
@@ -64,7 +65,7 @@ class NumPy:
         cuts = np.cumsum([0, *sizes])
 
         def views(flat):
-            return [flat[a:b].reshape(s) for a, b, s in zip(cuts, cuts[1:], shapes, strict=False)]
+            return [flat[a:b].reshape(s) for (a, b), s in zip(itertools.pairwise(cuts), shapes, strict=True)]
 
         self.p, self.dp = views(self.w), views(self.g)
         for view, value in zip(
@@ -135,7 +136,7 @@ class PyTorch:
         torch.set_num_threads(1)
         self.torch = torch
         layers = []
-        for m, n in zip(widths, widths[1:], strict=False):
+        for m, n in itertools.pairwise(widths):
             layers += [torch.nn.Linear(m, n), torch.nn.ReLU()]
         self.model = torch.nn.Sequential(*layers[:-1])
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=RATE, fused=True)
@@ -169,8 +170,8 @@ class JAX:
         x, y = jnp.asarray(x), jnp.asarray(y)
         kernels, biases = parameters(widths)
         weights = [(jnp.asarray(w), jnp.asarray(b)) for w, b in zip(kernels, biases, strict=True)]
-        zeros = jax.tree.map(jnp.zeros_like, weights)
-        self.state = (weights, zeros, zeros, jnp.zeros(()))
+        first, second = (jax.tree.map(jnp.zeros_like, weights) for _ in range(2))
+        self.state = (weights, first, second, jnp.zeros(()))
         self.rows = len(x)
 
         def loss(weights, x, y):

@@ -191,7 +191,7 @@ def test_auto_initializer_follows_the_activation_that_is_fed():
         (lambda: ic.Dense(0), ["units", "at least 1", "0"]),
         (lambda: ic.Dense(2.5), ["units", "2.5"]),
         (lambda: ic.Dense(2, activation="Relu"), ["'relu'", "Did you mean"]),
-        (lambda: ic.Dense(2, kernel_initializer="he"), ["'he_normal'", "Did you mean"]),
+        (lambda: ic.Dense(2, kernel_initializer="he_norml"), ["'he_normal'", "Did you mean"]),
         (lambda: ic.layers.Dropout(1), ["rate", "[0, 1)"]),
         (lambda: ic.layers.BatchNormalization(epsilon=0), ["epsilon", "(0"]),
         (lambda: ic.Sequential([ic.Dense(2)]), ["input_shape"]),

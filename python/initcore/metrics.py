@@ -220,8 +220,8 @@ class MeanSquaredError(Metric):
 class RootMeanSquaredError(MeanSquaredError):
     """Square root of the mean over rows and columns of ``(p - y)**2``.
 
-    >>> RootMeanSquaredError()([1.0, 2.0], [1.0 + 2**0.5, 2.0])
-    1.0
+    >>> RootMeanSquaredError()([1.0, 2.0], [4.0, 6.0]) == 12.5**0.5
+    True
     """
 
     aliases = ("rmse",)

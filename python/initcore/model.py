@@ -38,7 +38,7 @@ class Sequential(Trainer):
     >>> model.summary()
     layer     output   parameters   kernel starts as
     dense     (16,)            80   he_normal
-    dense_1   (2,)             34   lecun_normal
+    dense_1   (2,)             34   glorot_uniform
     114 parameters, float32, seed 0
     """
 

@@ -71,7 +71,7 @@ class Trainer(Network):
                 if array.dtype.kind == "f" and not np.isfinite(array).all():
                     bad = int(np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))[0])
                     raise ValueError(
-                        f"{name} must be finite, but row {bad} holds NaN or infinity. Clean the data, or pass "
+                        f"{name} must be finite, but row {bad} holds NaN or infinity. Clean it, or give "
                         "allow_nonfinite=True to train on it all the same."
                     )
         weight = row_weights(y, sample_weight, class_weight, self.dtype)
@@ -153,6 +153,8 @@ class Trainer(Network):
                     break
             if done < total and callbacks.shows_progress:
                 callbacks.on_progress(done, total, self._logs(program))
+                if self.stop_training:
+                    break
         return self._logs(program)
 
     stop_training: bool = False
@@ -226,7 +228,7 @@ class Trainer(Network):
         >>> data = ic.datasets.digits()
         >>> model = ic.Sequential([ic.Dense(32, activation="relu"), ic.Dense(10)], input_shape=(64,), seed=0)
         >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        >>> history = model.fit(data.x_train, data.y_train, epochs=5, verbose=0)
+        >>> history = model.fit(data.x_train, data.y_train, epochs=10, verbose=0)
         >>> history.history["accuracy"][-1] > 0.9
         True
         """
@@ -238,7 +240,9 @@ class Trainer(Network):
         if validation_data is not None:
             if len(validation_data) not in (2, 3):
                 raise ValueError("validation_data must be (x, y) or (x, y, sample_weight)")
-            validation = self.prepare(*validation_data, allow_nonfinite=allow_nonfinite)
+            weight = validation_data[2] if len(validation_data) == 3 else None
+            inputs, targets = validation_data[:2]
+            validation = self.prepare(inputs, targets, weight, allow_nonfinite=allow_nonfinite)
         elif split > 0:
             kept = len(data) - int(len(data) * split)
             data, validation = data.part(0, kept), data.part(kept, len(data))

@@ -15,7 +15,7 @@ from initcore.plan import Buffer
 
 @dataclass(frozen=True)
 class Stack(Layer):
-    """Layers one after another, each with a name of its own: "dense", "dense_1", ... Models are built of it."""
+    """Layers one after another, each with a name of its own: "dense", "dense_1", ... A model is one."""
 
     layers: tuple[Layer, ...]
     names: tuple[str, ...] = field(init=False)
@@ -143,7 +143,7 @@ class Residual(Layer):
         body, shortcut = (branch.output_shape(input_shape) for branch in self._branches().values())
         if body != shortcut:
             raise ValueError(
-                f"body and shortcut of a Residual must have the same output shape, got {body} and {shortcut}. "
+                f"body and shortcut of a Residual must have one output shape, got {body} and {shortcut}. "
                 f"Give it shortcut=[Dense({body[-1]})] or change the body's last layer."
             )
         return body
