@@ -160,14 +160,19 @@ struct Panel {
 
   void finish(Index i, Index rows) const {
     if (!s.activation && !s.slope) return;
-    for (Index r = i; r < i + rows; ++r) {
-      const Index at = r * s.ldc + j0;
-      if (s.activation) {
-        s.activation->forward(s.c + at, s.c + at, width, s.parameters);
-      } else {
-        s.slope->backward(s.c + at, s.x ? s.x + at : nullptr, s.y ? s.y + at : nullptr, s.c + at, width,
-                          s.parameters);
-      }
+    if (width == s.ldc) {  // the rows are one piece
+      finish_span(i * s.ldc, rows * width);
+    } else {
+      for (Index r = i; r < i + rows; ++r) finish_span(r * s.ldc + j0, width);
+    }
+  }
+
+  void finish_span(Index at, Index n) const {
+    if (s.activation) {
+      s.activation->forward(s.c + at, s.c + at, n, s.parameters);
+    } else {
+      s.slope->backward(s.c + at, s.x ? s.x + at : nullptr, s.y ? s.y + at : nullptr, s.c + at, n,
+                        s.parameters);
     }
   }
 
@@ -178,11 +183,16 @@ struct Panel {
     Index p0 = 0;
     do {  // at least once: with k = 0, c still becomes the bias
       const Index depth = min(kDepth<T>, s.k - p0);
-      pack(s, p0, depth, j0, width, kStride, packed);
+      const T* panel = packed;
+      if (s.ldb == kStride && width == kStride && s.layout != Layout::kNT) {
+        panel = s.b + p0 * s.ldb;  // lies in memory as if packed
+      } else {
+        pack(s, p0, depth, j0, width, kStride, packed);
+      }
       const bool last = p0 + depth == s.k;
       for (Index i = i0; i < i1; i += kRows) {
         const Index rows = min<Index>(kRows, i1 - i);
-        rows_of<kRows>(i, rows, p0, depth, packed);
+        rows_of<kRows>(i, rows, p0, depth, panel);
         if (last) finish(i, rows);
       }
       p0 += depth;
