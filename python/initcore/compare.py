@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import platform
+import re
 import sys
 import threading
 import time
@@ -273,7 +274,8 @@ def _distinct_units(model: Sequential) -> tuple[int, ...]:
 
 
 def _describe(thing: Any) -> str:
-    return thing if isinstance(thing, str) else repr(thing)
+    text = thing if isinstance(thing, str) else repr(thing)
+    return re.sub(r"\w+=(None|False)(, )?", "", text).replace(", )", ")")  # what is left out tells nothing
 
 
 def _settings(experiment: _Experiment, vary: str, seeds: Sequence[int]) -> dict[str, Any]:

@@ -90,22 +90,35 @@ def _score(axes: Axes, results: Results) -> None:
     _over_epochs(axes, results, "score")
     settings = results["settings"]
     axes.set_ylabel(f"test {settings['score']}")
+    worst = min((value for row in _curves(results, "score") for value in row), default=0.0)
     if settings["score"] == "accuracy":
         from matplotlib.ticker import PercentFormatter
 
-        axes.set_ylim(0, 1.02)
+        # From zero on, unless all lie so high that their differences would be lost.
+        axes.set_ylim(0 if worst < 0.5 else math.floor(20 * worst - 0.5) / 20, 1.01)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     else:
-        axes.set_ylim(max(axes.get_ylim()[0], -1), 1.05)
-    axes.axhline(settings["chance"], color=_ink(), linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+        axes.set_ylim(max(worst - 0.05, -0.3), 1.05)
+    if settings["chance"] >= axes.get_ylim()[0]:
+        axes.axhline(settings["chance"], color=_ink(), linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+        note = "chance" if settings["score"] == "accuracy" else "always the mean"
+        _note(axes, note, settings["chance"], -3)
+
+
+def _curves(results: Results, what: str) -> list[list[float]]:
+    return [[low for _, low, _ in one["curves"][what] if low is not None] for one in results["schemes"]]
+
+
+def _note(axes: Axes, text: str, y: float, above: int) -> None:
+    """Write ``text`` at the right end of a horizontal line."""
     axes.annotate(
-        "chance" if settings["score"] == "accuracy" else "always the mean",
-        (1, settings["chance"]),
+        text,
+        (1, y),
         xycoords=("axes fraction", "data"),
-        ha="right",
-        xytext=(0, -3),
+        xytext=(0, above),
         textcoords="offset points",
-        va="top",
+        ha="right",
+        va="bottom" if above > 0 else "top",
         fontsize=9,
         color=_ink(),
     )
@@ -115,6 +128,8 @@ def _by_layer(axes: Axes, results: Results, what: str, layers: Sequence[str]) ->
     series = [[math.nan if value is None else value for value in one[what]] for one in results["schemes"]]
     positive = [value for one in series for value in one if value > 0]
     low, high = (min(positive), max(positive)) if positive else (0.1, 1.0)
+    widen = max(10 / math.sqrt(high / low), 1)  # two decades at least: what is nearly level shall look level
+    low, high = low / widen, high * widen
     margin = max(math.log10(high / low), 1) * 0.08
     has_zero = any(value == 0 for one in series for value in one)
     floor = 10 ** (math.log10(low) - 2 * margin)
@@ -122,23 +137,13 @@ def _by_layer(axes: Axes, results: Results, what: str, layers: Sequence[str]) ->
     for i, one in enumerate(series):
         shown = [floor if value == 0 else value for value in one]
         axes.plot(x, shown, markersize=6, zorder=3 + (one[-1] > 0), clip_on=False, **_look(i))
-    _log(axes)
     axes.set_ylim(
         10 ** (math.log10(low) - (2 if has_zero else 1) * margin), 10 ** (math.log10(high) + margin)
     )
+    _log(axes)
     if has_zero:
         axes.axhline(floor, color=_ink(), linewidth=1, linestyle=(0, (1, 2)), zorder=1)
-        axes.annotate(
-            "exactly zero",
-            (1, floor),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            fontsize=9,
-            color=_ink(),
-        )
+        _note(axes, "exactly zero", floor, 3)
     axes.set_xticks(list(x), layers)
     axes.set_xlabel("layer")
 
@@ -252,13 +257,16 @@ def _style(extra: dict[str, Any]) -> Any:
 
 
 def _log(axes: Axes) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    if high / low > 1e3:  # few decades are best read with their parts
+    if high / low > 1e3:
         axes.yaxis.set_major_locator(LogLocator(numticks=8))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+    elif low > 1e-3:  # few decades are best read with their parts
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 5 else range(1, 10)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _look(i: int) -> dict[str, Any]:

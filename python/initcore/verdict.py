@@ -14,7 +14,7 @@ from initcore.runs import Scheme, Spread, difference
 
 _MUCH = 30.0  # a variance that changes by more than this from end to end is worth a word
 _FAR_TOO_MUCH = 1e4  # and by more than this, the word is "vanishes" or "explodes"
-_DEAD = 0.05  # share of dead units worth a word
+_DEAD = 0.1  # share of dead units worth a word
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -76,7 +76,12 @@ def about_all(schemes: Sequence[Scheme], context: Context) -> list[str]:
             sentences.append(
                 f"{_names(equal)} cannot be told from it with {seeds} seeds: the difference is within noise."
             )
-        sentences += [_behind(one, first, stuck, schemes, context) for one in schemes]
+        behind = {one.label: _behind(one, first, stuck, schemes, context) for one in schemes}
+        sentences += behind.values()
+        lower = [one for one in schemes if one not in (first, *stuck, *equal) and not behind[one.label]]
+        if lower and len(first.runs) > 1:
+            end = "ends" if len(lower) == 1 else "end"
+            sentences.append(f"{_names(lower)} {end} lower, by more than noise explains.")
         quick = _quickest(schemes, context)
         sentences.append(quick)
     equal_units = [scheme for scheme in stuck if scheme.symmetric]
@@ -201,17 +206,18 @@ _ABOUT_ONE = (_diverged, _rank, _symmetric, _signal, _gradient, _dead, _speed)
 
 
 def _quickest(schemes: Sequence[Scheme], context: Context) -> str | None:
-    times = {}
-    for scheme in schemes:
-        epochs, reached = scheme.epochs_to(context.target)
-        if epochs is not None and reached == len(scheme.runs):
-            times[scheme.label] = epochs
-    if len(times) < 2 or len(set(times.values())) == 1:
+    times = [(one, *one.epochs_to(context.target)) for one in schemes]
+    arrived = [
+        (one, epochs) for one, epochs, reached in times if epochs is not None and reached == len(one.runs)
+    ]
+    least, most = (pick((epochs for _, epochs in arrived), default=0) for pick in (min, max))
+    if least == most:
         return None
-    fastest, slowest = min(times, key=times.__getitem__), max(times, key=times.__getitem__)
+    first = [one for one, epochs in arrived if epochs == least]
+    last = [one for one, epochs in arrived if epochs == most]
     return (
-        f"{fastest} is quickest to {_score(context.target, context)}, in {_count(times[fastest])}; "
-        f"{slowest} needs {times[slowest]:g}."
+        f"{_names(first)} {'is' if len(first) == 1 else 'are'} quickest to {_score(context.target, context)}, in "
+        f"{_count(least)}; {_names(last)} {'needs' if len(last) == 1 else 'need'} {most:g}."
     )
 
 
