@@ -44,6 +44,21 @@ def test_a_difference_beyond_noise_is_not_called_noise():
     assert "within noise" in blurred.verdicts["b"]
 
 
+def test_the_quickest_and_the_slowest_are_named_with_all_their_equals():
+    result = comparison(scheme("a"), scheme("b"), scheme("c"), target=0.4)
+    assert not any("quickest" in sentence for sentence in result.verdict)
+    result = comparison(
+        scheme("a", (0.95,) * 3), scheme("b", (0.96,) * 3), scheme("c", (0.9,) * 3), target=0.46
+    )
+    quickest = next(sentence for sentence in result.verdict if "quickest" in sentence)
+    assert quickest.startswith("a and b are") and "c needs 3" in quickest
+
+
+def test_who_is_behind_without_a_visible_cause_is_named_all_the_same():
+    result = comparison(scheme("a", (0.9, 0.901, 0.899)), scheme("b", (0.8, 0.801, 0.799)))
+    assert any(sentence.startswith("b ends lower") for sentence in result.verdict)
+
+
 def test_one_seed_promises_nothing():
     one = comparison(scheme("a", (0.9,)), scheme("b", (0.89,)))
     assert any("One seed" in sentence for sentence in one.verdict)

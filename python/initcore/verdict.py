@@ -207,18 +207,15 @@ _ABOUT_ONE = (_diverged, _rank, _symmetric, _signal, _gradient, _dead, _speed)
 
 def _quickest(schemes: Sequence[Scheme], context: Context) -> str | None:
     times = [(one, *one.epochs_to(context.target)) for one in schemes]
-    arrived = [
-        (one, epochs) for one, epochs, reached in times if epochs is not None and reached == len(one.runs)
-    ]
+    arrived = [(one, epochs) for one, epochs, reached in times if epochs and reached == len(one.runs)]
     least, most = (pick((epochs for _, epochs in arrived), default=0) for pick in (min, max))
     if least == most:
         return None
     first = [one for one, epochs in arrived if epochs == least]
     last = [one for one, epochs in arrived if epochs == most]
-    return (
-        f"{_names(first)} {'is' if len(first) == 1 else 'are'} quickest to {_score(context.target, context)}, in "
-        f"{_count(least)}; {_names(last)} {'needs' if len(last) == 1 else 'need'} {most:g}."
-    )
+    target = f"{_score(context.target, context)}, in {_count(least)}"
+    fast = f"{_names(first)} {'is' if len(first) == 1 else 'are'} quickest to {target}"
+    return f"{fast}; {_names(last)} {'needs' if len(last) == 1 else 'need'} {most:g}."
 
 
 def _within_noise(scheme: Scheme, first: Scheme) -> bool:
