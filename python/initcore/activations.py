@@ -6,6 +6,7 @@ there). Those that look at a whole row, learn or draw their slope are in the tab
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -222,7 +223,7 @@ class Activation:
         """The gain and its backward twin."""
         if self._row.over_rows:
             raise ValueError(f"{self.name} has no gain: it looks at whole rows")
-        return gain(self, self.slope)
+        return _gains(self)
 
 
 def get(spec: str | Activation | None = None, **parameters: float) -> Activation:
@@ -252,6 +253,11 @@ def get(spec: str | Activation | None = None, **parameters: float) -> Activation
 def names() -> list[str]:
     """Return the name of every activation."""
     return list(_ROWS)
+
+
+@functools.lru_cache(maxsize=1024)
+def _gains(activation: Activation) -> Gain:
+    return gain(activation, activation.slope)  # some milliseconds: a model asks for every layer
 
 
 def _floats(name: str, x: ArrayLike) -> Array:
