@@ -31,10 +31,13 @@ void start(BoundPlan& plan, const std::vector<std::string>& segments, Index rows
     arrays.push_back(order.cast<py::array>());
     order_data = input<std::int64_t>(arrays.back(), "order");
     check(arrays.back().size() >= rows, "order must name every example");
+    std::int64_t least = 0, most = -1;
     for (Index i = 0; i < rows; ++i) {
-      check(order_data[i] >= 0, "order must not be negative");
-      examples = std::max<Index>(examples, order_data[i] + 1);
+      least = std::min(least, order_data[i]);
+      most = std::max(most, order_data[i]);
     }
+    check(least >= 0, "order must not be negative");
+    examples = most + 1;
   }
   if (!learning_rates.is_none()) {
     arrays.push_back(learning_rates.cast<py::array>());
@@ -45,9 +48,10 @@ void start(BoundPlan& plan, const std::vector<std::string>& segments, Index rows
     const auto name = slot.cast<std::string>();
     arrays.push_back(py::reinterpret_borrow<py::object>(value).cast<py::array>());
     const py::array& array = arrays.back();
-    check(array.ndim() == 2 && array.shape(0) >= examples && (array.flags() & py::array::c_style),
-          "input " + name + " must be C-contiguous with two axes and a row for each example, got " +
-              describe(array));
+    if (array.ndim() != 2 || array.shape(0) < examples || !(array.flags() & py::array::c_style))
+      throw py::value_error("input " + name +
+                            " must be C-contiguous with two axes and a row for each example, got " +
+                            describe(array));
     plan.input(name) = {array.data(), type_of(array), array.shape(1)};
   }
   plan.run_arrays = std::move(arrays);

@@ -24,29 +24,25 @@ void gather_floats(const From* source, const std::int64_t* rows, Index first, In
   gather<From, T>(source, rows, first, n, columns, T(1), out);
 }
 
-template <typename T>
-void column_sum(const T* x, Index n, Index columns, Index begin, Index end, T* out) {
-  // A strip of columns at a time, so that its sums stay in registers while the rows pass.
-  constexpr Index kStrip = 4 * kLanes<T>;
-  Index j = begin;
-  for (; j + kStrip <= end; j += kStrip) {
-    T sum[kStrip] = {};
-    for (Index i = 0; i < n; ++i) {
-      const T* row = x + i * columns + j;
-#pragma omp simd
-      for (Index s = 0; s < kStrip; ++s) sum[s] += row[s];
-    }
-#pragma omp simd
-    for (Index s = 0; s < kStrip; ++s) out[j + s] = sum[s];
-  }
-  if (j == end) return;
+/// The sums of kStrip columns: they stay in registers while the rows pass.
+template <Index kStrip, typename T>
+inline void sum_strip(const T* x, Index n, Index columns, T* out) {
   T sum[kStrip] = {};
   for (Index i = 0; i < n; ++i) {
-    const T* row = x + i * columns + j;
 #pragma omp simd
-    for (Index s = 0; s < end - j; ++s) sum[s] += row[s];
+    for (Index s = 0; s < kStrip; ++s) sum[s] += x[i * columns + s];
   }
-  for (Index s = 0; s < end - j; ++s) out[j + s] = sum[s];
+#pragma omp simd
+  for (Index s = 0; s < kStrip; ++s) out[s] = sum[s];
+}
+
+template <typename T>
+void column_sum(const T* x, Index n, Index columns, Index begin, Index end, T* out) {
+  constexpr Index kLong = 4 * kLanes<T>, kShort = kLanes<T>;
+  Index j = begin;
+  for (; j + kLong <= end; j += kLong) sum_strip<kLong>(x + j, n, columns, out + j);
+  for (; j + kShort <= end; j += kShort) sum_strip<kShort>(x + j, n, columns, out + j);
+  for (; j < end; ++j) sum_strip<1>(x + j, n, columns, out + j);
 }
 
 template <typename T>
