@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 import json
 import platform
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,9 +192,12 @@ def _print(result: Comparison) -> None:
     else:
         for note in result.notes:
             console.print(note, markup=False, highlight=False)
-        table = Table(*result.columns(), box=None, padding=(0, 2, 0, 0), header_style="bold")
+        wide = console.width >= 100  # else the last column, seconds, is left to the page
+        table = Table(box=None, padding=(0, 1 + wide, 0, 0), pad_edge=False, header_style="bold")
+        for head in result.columns()[: None if wide else -1]:
+            table.add_column(re.sub("^(test|epochs to) ", r"\1\n", head), no_wrap=True, vertical="bottom")
         for row in result.rows():
-            table.add_row(*row)
+            table.add_row(*row[: len(table.columns)])
         console.print(table)
         console.print()
         for sentence in result.verdict:
