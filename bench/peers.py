@@ -1,7 +1,7 @@
 """The same training step in other libraries: an MLP with ReLU, softmax cross-entropy and Adam, one thread.
 
-Each class is made for one network and batch size and offers `run(steps)`, which takes that many optimizer
-steps over random batches of the same data and returns when they are done. Each is written as its own
+Each class is made for one network and batch size and offers `run(epochs)`, which goes through the same data
+that many times, in batches of a new random order, and returns when it is done. Each is written as its own
 community would for speed: buffers kept and reused, `lax.scan` under jit, the fused optimizer.
 """
 
@@ -14,7 +14,10 @@ import numpy as np
 RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
 
 
-def data(widths, rows=4096, seed=0):
+ROWS = 8192  # of the data set
+
+
+def data(widths, rows=ROWS, seed=0):
     """Return random inputs and labels for a network of these widths."""
     rng = np.random.default_rng(seed)
     return rng.normal(size=(rows, widths[0])).astype(np.float32), rng.integers(0, widths[-1], rows)
@@ -43,12 +46,8 @@ class Initcore:
         self.batch = batch
         self.run(1)
 
-    def run(self, steps):
-        per_epoch = len(self.x) // self.batch
-        while steps > 0:
-            rows = min(steps, per_epoch) * self.batch
-            self.model.fit(self.x[:rows], self.y[:rows], batch_size=self.batch, verbose=0)
-            steps -= per_epoch
+    def run(self, epochs):
+        self.model.fit(self.x, self.y, batch_size=self.batch, epochs=epochs, verbose=0)
 
 
 class NumPy:
@@ -78,13 +77,10 @@ class NumPy:
         self.t = 0
         self.rng = np.random.default_rng(1)
 
-    def run(self, steps):
-        order, at = self.rng.permutation(len(self.x)), 0
-        for _ in range(steps):
-            if at + self.batch > len(order):
-                order, at = self.rng.permutation(len(self.x)), 0
-            self.step(order[at : at + self.batch])
-            at += self.batch
+    def run(self, epochs):
+        for _ in range(epochs):
+            for index in self.rng.permutation(len(self.x)).reshape(-1, self.batch):
+                self.step(index)
 
     def step(self, index):
         a, d, p, dp = self.a, self.d, self.p, self.dp
@@ -144,18 +140,14 @@ class PyTorch:
         self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
         self.batch = batch
 
-    def run(self, steps):
+    def run(self, epochs):
         torch = self.torch
-        order, at = torch.randperm(len(self.x)), 0
-        for _ in range(steps):
-            if at + self.batch > len(order):
-                order, at = torch.randperm(len(self.x)), 0
-            index = order[at : at + self.batch]
-            at += self.batch
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = torch.nn.functional.cross_entropy(self.model(self.x[index]), self.y[index])
-            loss.backward()
-            self.optimizer.step()
+        for _ in range(epochs):
+            for index in torch.randperm(len(self.x)).view(-1, self.batch):
+                self.optimizer.zero_grad(set_to_none=True)
+                loss = torch.nn.functional.cross_entropy(self.model(self.x[index]), self.y[index])
+                loss.backward()
+                self.optimizer.step()
 
 
 class JAX:
@@ -165,14 +157,13 @@ class JAX:
         import jax
         import jax.numpy as jnp
 
-        self.jax, self.batch = jax, batch
+        self.jax = jax
         x, y = data(widths)
         x, y = jnp.asarray(x), jnp.asarray(y)
         kernels, biases = parameters(widths)
         weights = [(jnp.asarray(w), jnp.asarray(b)) for w, b in zip(kernels, biases, strict=True)]
         first, second = (jax.tree.map(jnp.zeros_like, weights) for _ in range(2))
         self.state = (weights, first, second, jnp.zeros(()))
-        self.rows = len(x)
 
         def loss(weights, x, y):
             for i, (w, b) in enumerate(weights):
@@ -193,14 +184,18 @@ class JAX:
             )
             return (weights, m, v, t), None
 
-        self.scan = jax.jit(lambda state, order: jax.lax.scan(step, state, order)[0], donate_argnums=0)
+        def epoch(state, key):
+            order = jax.random.permutation(key, len(x)).reshape(-1, batch)
+            return jax.lax.scan(step, state, order)[0]
+
+        self.epoch = jax.jit(epoch, donate_argnums=0)
         self.key = jax.random.key(0)
 
-    def run(self, steps):
+    def run(self, epochs):
         jax = self.jax
-        self.key, key = jax.random.split(self.key)
-        order = jax.random.randint(key, (steps, self.batch), 0, self.rows)
-        self.state = self.scan(self.state, order)
+        for _ in range(epochs):
+            self.key, key = jax.random.split(self.key)
+            self.state = self.epoch(self.state, key)
         jax.block_until_ready(self.state)
 
 
@@ -213,15 +208,11 @@ class ScikitLearn:
         self.model = MLPClassifier(tuple(widths[1:-1]), batch_size=batch, learning_rate_init=RATE, alpha=0.0)
         self.x, self.y = data(widths)
         self.classes = np.arange(widths[-1])
-        self.batch = batch
         self.run(1)
 
-    def run(self, steps):
-        per_epoch = len(self.x) // self.batch
-        while steps > 0:
-            rows = min(steps, per_epoch) * self.batch
-            self.model.partial_fit(self.x[:rows], self.y[:rows], classes=self.classes)
-            steps -= per_epoch
+    def run(self, epochs):
+        for _ in range(epochs):
+            self.model.partial_fit(self.x, self.y, classes=self.classes)
 
 
 PEERS = {"NumPy": NumPy, "PyTorch": PyTorch, "JAX": JAX, "scikit-learn": ScikitLearn}
