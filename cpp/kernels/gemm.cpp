@@ -143,6 +143,10 @@ void transpose(const T* from, Index from_stride, Index width, Index depth, T* to
 /// `stride` elements, the rest of each row 0.
 template <typename T>
 void pack(const Product<T>& s, Index p0, Index depth, Index j0, Index width, Index stride, T* packed) {
+  if (width < stride) {
+#pragma omp simd
+    for (Index i = 0; i < depth * stride; ++i) packed[i] = 0;
+  }
   if (s.layout == Layout::kNT) {
     transpose(s.b + j0 * s.ldb + p0, s.ldb, width, depth, packed, stride);
   } else {
@@ -152,9 +156,6 @@ void pack(const Product<T>& s, Index p0, Index depth, Index j0, Index width, Ind
       for (Index j = 0; j < width; ++j) packed[p * stride + j] = row[j];
     }
   }
-  if (width < stride)
-    for (Index p = 0; p < depth; ++p)
-      for (Index j = width; j < stride; ++j) packed[p * stride + j] = 0;
 }
 
 /// One panel of c, kVecs vectors wide: rows [i0, i1), columns [j0, j0 + width).
