@@ -6,7 +6,9 @@
 
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "index.h"
@@ -33,6 +35,19 @@ struct Input {
   const void* data = nullptr;
   Type type = Type::kFloat32;
   Index columns = 0;
+
+  /// The data set's elements. Throws std::invalid_argument unless this run has it, in that type and width.
+  template <typename T>
+  const T* elements(Index expected_columns) const {
+    constexpr Type kWanted = std::is_same_v<T, float>          ? Type::kFloat32
+                             : std::is_same_v<T, double>       ? Type::kFloat64
+                             : std::is_same_v<T, std::uint8_t> ? Type::kUint8
+                                                               : Type::kInt32;
+    if (data == nullptr || type != kWanted || columns != expected_columns)
+      throw std::invalid_argument(
+          "an input of this run is missing, or not of the type and width of the plan");
+    return static_cast<const T*>(data);
+  }
 };
 
 class Plan {
@@ -47,6 +62,9 @@ class Plan {
 
   /// The slot's data, as set for this run. Slots are made on first use and never move.
   Input& input(const std::string& slot) { return inputs_[slot]; }
+  void clear_inputs() {
+    for (auto& [slot, input] : inputs_) input = {};
+  }
 
   /// Prepares a run of `segments`, in that order, over `rows` examples. Nothing is computed yet.
   /// learning_rates: one per batch, or null; step: number of the first step.

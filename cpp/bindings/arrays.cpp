@@ -17,16 +17,10 @@ constexpr Index kGrain = 4096;
 void gather(BoundPlan& plan, const std::string& segment, const std::string& slot, const Operand& out) {
   const Input* source = &plan.input(slot);
   check(out.per_row == 1, "gather fills a buffer with one row per example");
-  const auto expect = [=, columns = out.columns](Input::Type wanted) {
-    if (source->columns != columns ||
-        (wanted == Input::Type::kInt32) != (source->type == Input::Type::kInt32))
-      throw std::invalid_argument("input " + slot + " does not fit the plan's buffer");
-  };
   if (out.array.dtype().equal(py::dtype::of<std::int32_t>())) {
     auto* to = out.as<std::int32_t>("out");
     plan.append(segment, "gather " + slot, {&out}, [=, columns = out.columns](const Batch& batch) {
-      expect(Input::Type::kInt32);
-      const auto* from = static_cast<const std::int32_t*>(source->data);
+      const auto* from = source->elements<std::int32_t>(columns);
       for (Index i = 0; i < batch.rows; ++i) {
         const Index row = batch.order ? batch.order[batch.first + i] : batch.first + i;
         std::memcpy(to + i * columns, from + row * columns,
@@ -38,18 +32,17 @@ void gather(BoundPlan& plan, const std::string& segment, const std::string& slot
   with_dtype(dtype_of(out.array, "out"), [&]<typename T>() {
     T* to = out.as<T>("out");
     plan.append(segment, "gather " + slot, {&out}, [=, columns = out.columns](const Batch& batch) {
-      expect(Input::Type::kFloat32);
       const ArrayKernels<T>& k = kernels().arrays.of<T>();
       parallel_for(batch.rows, double(batch.rows * columns), [&](Index begin, Index end) {
         const Index first = batch.first + begin, n = end - begin;
         T* rows = to + begin * columns;
         if (source->type == Input::Type::kFloat32) {
-          k.gather_f32(static_cast<const float*>(source->data), batch.order, first, n, columns, rows);
+          k.gather_f32(source->elements<float>(columns), batch.order, first, n, columns, rows);
         } else if (source->type == Input::Type::kFloat64) {
-          k.gather_f64(static_cast<const double*>(source->data), batch.order, first, n, columns, rows);
+          k.gather_f64(source->elements<double>(columns), batch.order, first, n, columns, rows);
         } else {
-          k.gather_u8(static_cast<const std::uint8_t*>(source->data), batch.order, first, n, columns,
-                      T(1) / T(255), rows);
+          k.gather_u8(source->elements<std::uint8_t>(columns), batch.order, first, n, columns, T(1) / T(255),
+                      rows);
         }
       });
     });

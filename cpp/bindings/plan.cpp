@@ -44,6 +44,7 @@ void start(BoundPlan& plan, const std::vector<std::string>& segments, Index rows
     rates = input<double>(arrays.back(), "learning_rates");
     check(arrays.back().size() * plan.batch_size() >= rows, "learning_rates must have one rate per batch");
   }
+  plan.clear_inputs();
   for (const auto& [slot, value] : inputs) {
     const auto name = slot.cast<std::string>();
     arrays.push_back(py::reinterpret_borrow<py::object>(value).cast<py::array>());
