@@ -32,7 +32,7 @@ ORDER = """
     losses metrics
     _schedule cycles schedules plateau regularizers
     _optimizer optimizers
-    layers network
+    vector layers network
     callbacks training model
     idx image_files generators datasets
     candidates runs verdict figures report comparison compare presets

@@ -72,7 +72,7 @@ def test_gradients_agree_with_finite_differences(layers, training, isa, rng):
     def loss():
         for name, array in state.items():
             model.state[name][...] = array
-        return float((model.forward(x, training=training) * dy).sum())
+        return float((model.forward(x, training=training, step=1) * dy).sum())
 
     loss()
     dx = model.backward(dy)
@@ -134,8 +134,13 @@ def test_dropout_masks_differ_by_layer_and_step_and_agree_by_seed(rng):
     def run(seed):
         layers = [ic.layers.Dropout(0.5), ic.layers.Activation("identity"), ic.layers.Dropout(0.5)]
         model = ic.Sequential(layers, input_shape=(1000,), seed=seed)
-        model.forward(np.ones((2, 1000), np.float32), training=True)
+        before = model.forward(np.ones((2, 1000), np.float32), training=True)
         first, _, second = (t.output for t in model.trace(np.ones((2, 1000)), training=True))
+        assert (before != second).any()  # each step draws anew, unless it is told which one it is
+        steps = [model.forward(np.ones((2, 1000)), training=True, step=n) for n in (1, 2, 1)]
+        np.testing.assert_array_equal(steps[0], before)
+        np.testing.assert_array_equal(steps[1], second)
+        np.testing.assert_array_equal(steps[2], steps[0])
         return first, second
 
     first, second = run(0)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -237,9 +236,19 @@ def test_regularizers_add_to_gradient_and_loss(blobs):
         ({"x": np.full((9, 5), np.nan)}, ["finite", "row 0", "allow_nonfinite"]),
         ({"y": np.full(9, 3)}, ["3"]),
         ({"y": np.full(9, -1)}, ["-1"]),
+        ({"y": np.arange(9) % 3 + 1}, ["write y - 1"]),
         ({"y": None}, ["y must be given"]),
+        ({"y": 1}, ["y must be given", "1"]),
+        ({"y": np.array(list("abcabcabc"))}, ["real numbers", "np.unique"]),
+        ({"x": np.full((9, 5), "1")}, ["x must hold real numbers", "<U1"]),
+        ({"x": [[1.0] * 5] * 8 + [[1.0]]}, ["x must be one array"]),
+        ({"x": np.ma.masked_equal(np.zeros((9, 5)), 0)}, ["x", "masked"]),
         ({"batch_size": 0}, ["batch_size", "at least 1"]),
         ({"epochs": -1}, ["epochs"]),
+        ({"initial_epoch": -1}, ["initial_epoch", "at least 0"]),
+        ({"verbose": 3}, ["verbose", "'auto'", "3"]),
+        ({"validation_data": np.zeros((9, 5))}, ["validation_data", "(x, y)"]),
+        ({"validation_data": (np.zeros((9, 4)), np.zeros(9))}, ["validation_data: x", "(9, 4)"]),
         ({"validation_split": 1.0}, ["validation_split", "[0, 1)"]),
         ({"sample_weight": np.ones(8)}, ["sample_weight"]),
         ({"sample_weight": np.zeros(9)}, ["sample_weight"]),
@@ -280,10 +289,11 @@ def test_a_model_in_use_by_another_thread_is_refused(rng):
     x, y = rng.normal(size=(20_000, 5)), rng.integers(0, 3, 20_000)
     model = model_for(x, hidden=(64, 64))
     model.compile("adam", "sparse_categorical_crossentropy")
-    thread = threading.Thread(target=lambda: model.fit(x, y, epochs=30, verbose=0))
+    started = threading.Event()
+    begun = ic.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: started.set())
+    thread = threading.Thread(target=lambda: model.fit(x, y, epochs=30, verbose=0, callbacks=begun))
     thread.start()
-    while not model._busy.locked() and thread.is_alive():
-        time.sleep(1e-4)
+    assert started.wait(60)
     with pytest.raises(RuntimeError, match="another thread"):
         model.predict(x)
     model.stop_training = True

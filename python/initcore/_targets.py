@@ -9,10 +9,23 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 
 def numbers(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Return an array of bool, integer or float, else raise TypeError."""
-    array = np.asarray(value)
+    """Return an array of bool, integer or float.
+
+    Raises:
+        TypeError: ``value`` holds anything else.
+        ValueError: its rows differ in length, or some values are masked.
+    """
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must not hold masked values: fill them, or leave out their rows")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be one array of numbers: {error}") from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got an array of {array.dtype}")
+        hint = ""
+        if name == "targets" and array.dtype.kind in "OSU":
+            hint = ". For class numbers from names, write np.unique(y, return_inverse=True)[1]"
+        raise TypeError(f"{name} must hold real numbers, got an array of {array.dtype}{hint}")
     return array
 
 
@@ -59,11 +72,11 @@ def classes(loss: str, y: ArrayLike, output_columns: int) -> NDArray[np.int32]:
         if not whole.all():
             raise ValueError(f"targets of {loss} must be whole class numbers, got {array[~whole][0]!s}")
     if array.size and not (array.min() >= 0 and array.max() < output_columns):
-        hint = (
-            ". For two classes and one output, use the loss 'binary_crossentropy'"
-            if output_columns == 1
-            else ""
-        )
+        hint = ""
+        if output_columns == 1:
+            hint = ". For two classes and one output, use the loss 'binary_crossentropy'"
+        elif array.min() == 1 and array.max() == output_columns:
+            hint = ". Classes count from 0: write y - 1"
         raise ValueError(
             f"targets of {loss} must be class numbers from 0 to {output_columns - 1}, since the model has "
             f"{output_columns} output(s), got values from {array.min()} to {array.max()}{hint}"

@@ -17,6 +17,8 @@ def choose(kind: str, name: object, table: Mapping[str, T]) -> T:
     choices = ", ".join(map(repr, table))
     close = difflib.get_close_matches(str(name).lower(), list(table), n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
+    if isinstance(name, type):
+        hint = f" Call it: {name.__name__}(...)."
     raise ValueError(f"{kind} must be one of {choices}, got {name!r}.{hint}")
 
 

@@ -14,6 +14,7 @@ from initcore import weights
 from initcore._validate import choose
 from initcore.initializers import name_of
 from initcore.layers.base import Layer, Shape
+from initcore.layers.container import Stack
 from initcore.layers.shape import Input
 from initcore.random import Key
 from initcore.training import Trainer
@@ -49,7 +50,7 @@ class Sequential(Trainer):
         seed: int | Key = 0,
         dtype: DTypeLike = "float32",
     ) -> None:
-        layers = tuple(layers)
+        layers = Stack(layers).layers
         if input_shape is None:
             if not (layers and isinstance(layers[0], Input)):
                 raise ValueError(
@@ -60,29 +61,12 @@ class Sequential(Trainer):
         shape = Input(input_shape).shape  # type: ignore[arg-type]
         name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
         self.seed = seed
-        self.objective = None
-        self._programs = {}
         super().__init__(layers, shape, seed, choose("dtype", name, _DTYPES))
 
     @property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> Sequence[Layer]:
         """The layers, first to last."""
         return self.stack.layers
-
-    def compile(
-        self, optimizer: Any = "adam", loss: Any = "mean_squared_error", metrics: Sequence[Any] = ()
-    ) -> None:
-        """Choose optimizer, loss and metrics. The optimizer starts anew; the parameters stay.
-
-        Args:
-            optimizer: A name from ``initcore.optimizers.names()`` or an optimizer object.
-            loss: A name from ``initcore.losses.names()`` or a loss object.
-            metrics: Names from ``initcore.metrics.names()`` or metric objects.
-
-        Raises:
-            ValueError: A name is unknown.
-        """
-        self._compile(optimizer, loss, metrics)
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Return copies of all parameters, then of all state."""
@@ -100,8 +84,9 @@ class Sequential(Trainer):
         for (name, array), value in zip(targets.items(), values, strict=True):
             if np.shape(value) != array.shape:
                 raise ValueError(f"{name} must have shape {array.shape}, got {np.shape(value)}")
-        for array, value in zip(targets.values(), values, strict=True):
-            array[...] = value
+        arrays = [np.asarray(value, self.dtype) for value in values]
+        for target, array in zip(targets.values(), arrays, strict=True):
+            target[...] = array
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Write parameters and state to a safetensors file, whole or not at all."""

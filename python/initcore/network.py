@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,33 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initcore import activations
-from initcore.layers.base import Context, Lowered, Shape, Slope, Tensor
+from initcore._optimizer import Optimizer, State
+from initcore._targets import numbers
+from initcore._validate import check_count
+from initcore.layers.base import Context, Layer, Lowered, Shape, Slope, Tensor
 from initcore.layers.container import Stack
-from initcore.losses import TOTAL_SIZE
-from initcore.plan import Buffer, Plan, aligned_empty
+from initcore.losses import TOTAL_SIZE, Loss
+from initcore.metrics import Metric
+from initcore.plan import Buffer, Plan
 from initcore.random import Key
+from initcore.vector import Vector
 
 Array = NDArray[Any]
-
-
-class Vector:
-    """Named tensors in one flat, aligned vector; each tensor starts on a cache line."""
-
-    def __init__(self, shapes: dict[str, Shape], dtype: np.dtype[Any]) -> None:
-        line = 64 // dtype.itemsize
-        self.places: list[tuple[str, int, int]] = []  # name, offset, size
-        offset = 0
-        for name, shape in shapes.items():
-            self.places.append((name, offset, math.prod(shape)))
-            offset += -(-math.prod(shape) // line) * line
-        self.flat = aligned_empty(offset, dtype)
-        self.views = {
-            name: self.flat[start : start + size].reshape(shapes[name]) for name, start, size in self.places
-        }
-
-    def buffers(self, plan: Plan) -> dict[str, Buffer]:
-        """Return the tensors as operands of a plan."""
-        return {name: plan.view(view, name=name) for name, view in self.views.items()}
 
 
 @dataclass
@@ -67,22 +52,32 @@ class Program:
     outputs: dict[str, Buffer] = field(default_factory=dict)
     output_gradients: dict[str, Buffer] = field(default_factory=dict)
 
+    @property
+    def sums(self) -> dict[str, Array]:
+        """What the loss and each metric have added up since these were set to 0."""
+        return {name: _array(buffer) for name, buffer in self.totals.items()}
+
+    def clear_sums(self) -> None:
+        """Set them to 0."""
+        for array in self.sums.values():
+            array[:] = 0
+
 
 @dataclass(frozen=True)
 class Objective:
     """What a network is trained for: the loss, and what is measured beside it."""
 
-    loss: Any
-    metrics: dict[str, Any]
+    loss: Loss
+    metrics: dict[str, Metric]
 
 
 class Network:
     """Layers with their arrays. `Sequential` adds training to it."""
 
     def __init__(
-        self, layers: Sequence[Any], input_shape: Shape, seed: int | Key, dtype: np.dtype[Any]
+        self, layers: Sequence[Layer], input_shape: Shape, seed: int | Key, dtype: np.dtype[Any]
     ) -> None:
-        self.stack = Stack(tuple(layers))
+        self.stack = Stack(layers)
         self.input_shape = input_shape
         self.dtype = dtype
         self.key = Key.of(seed)
@@ -95,16 +90,32 @@ class Network:
         for vector, tensors in ((self._parameters, self.tensors), (self._state, variables)):
             for name, tensor in tensors.items():
                 tensor.initializer(tensor.shape, self.key / name, dtype=dtype.name, out=vector.views[name])
-        self._custom: Program | None = None
-        self._custom_training = False
-        self._predictor: Program | None = None
-        self._forward_rows = -1
         self._step = 0  # optimizer steps taken, which also numbers the random streams of a step
-        self._busy = threading.Lock()
+        self._forwards = 0  # the same for loops of one's own, which do not say when they take a step
+        self._forget()
+
+    def _forget(self) -> None:
+        """Start without plans; they are built again when they are needed."""
+        self._programs: dict[str, tuple[Hashable, Program]] = {}
+        self._last: tuple[Program, int, int] | None = None  # what `backward` goes back through: rows, step
+        self._busy = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle holds: arrays and settings, no plans."""
+        passing = ("_programs", "_last", "_busy")
+        return {name: value for name, value in self.__dict__.items() if name not in passing}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
 
     @property
     def parameters(self) -> dict[str, Array]:
-        """The trained tensors by name, "layer/tensor": writable views of one flat vector."""
+        """The trained tensors by name, "layer/tensor": writable views of one flat vector.
+
+        Both ``model.parameters["dense/bias"][...] = b`` and ``model.parameters["dense/bias"] = b`` change
+        the model. ``copy.deepcopy(model.parameters)`` is a plain dict of copies.
+        """
         return self._parameters.views
 
     @property
@@ -119,7 +130,7 @@ class Network:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """One thread at a time: plans share the network's arrays."""
+        """One thread at a time: plans share the network's arrays. A callback is in the thread of `fit`."""
         if not self._busy.acquire(blocking=False):
             raise RuntimeError("this model is in use by another thread; give each thread a model of its own")
         try:
@@ -137,24 +148,32 @@ class Network:
             self.key,
         )
 
-    def fuses(self, loss: Any) -> bool:
+    def _program(self, kind: str, facts: Hashable, rows: int, build: Callable[[int], Program]) -> Program:
+        """Return the last plan of this kind, or build one if it was for other facts or fewer rows."""
+        known, program = self._programs.get(kind, (None, None))
+        if program is None or known != facts or program.plan.batch_size < rows:
+            program = build(rows)
+            self._programs[kind] = facts, program
+        return program
+
+    def _fuses(self, loss: Loss) -> bool:
         """Return whether the output activation is computed together with the loss."""
         name = self._output_name()
-        return name == loss.fused_with and bool(loss.uses_logits(name))
+        return name == loss.fused_with and loss.uses_logits(name)
 
     def _output_name(self) -> str:
         function = self.stack.output_activation()
         return function.name if function else "identity"
 
-    def objective_program(
+    def _objective_program(
         self,
         objective: Objective,
         batch_size: int,
         target_shape: Shape,
         target_dtype: np.dtype[Any],
         weighted: bool,
-        optimizer: Any = None,
-        optimizer_state: Any = None,
+        optimizer: Optimizer | None = None,
+        optimizer_state: State | None = None,
     ) -> Program:
         """Return a plan that computes loss and metrics of a batch, and takes a step if there is an optimizer.
 
@@ -170,7 +189,7 @@ class Network:
             if buffer is not None:
                 plan.add("gather", "gather", slot=slot, out=buffer)
 
-        fused = self.fuses(objective.loss)
+        fused = self._fuses(objective.loss)
         stack = self.stack.without_activation() if fused else self.stack
         lowered = stack.lower(context, x, self.input_shape, False)
         program = Program(plan, x, lowered.y)
@@ -193,7 +212,7 @@ class Network:
                     program.totals["loss"],
                     segment="update" if training else "loss",
                 )
-        if training:
+        if optimizer is not None and optimizer_state is not None:
             optimizer.lower(
                 plan,
                 plan.view(self._parameters.flat),
@@ -205,12 +224,9 @@ class Network:
         plan.build()
         return program
 
-    def _custom_program(self, rows: int, training: bool) -> Program:
-        """Return the plan behind `forward` and `backward`, for at least this many rows."""
-        program = self._custom
-        if program and self._custom_training == training and program.plan.batch_size >= rows:
-            return program
-        plan = Plan(max(rows, 1), self.dtype)
+    def _watched_program(self, rows: int, training: bool) -> Program:
+        """Return a plan of "forward" and "backward" that keeps what every layer makes of a batch."""
+        plan = Plan(rows, self.dtype)
         context = self._context(plan, training)
         x = plan.batch(*self.input_shape, name="x")
         plan.add("gather", "gather", slot="x", out=x)
@@ -230,18 +246,30 @@ class Network:
         program.dy = context.like(lowered.y)
         program.dx = lowered.backward(context.times_slope(program.dy, lowered.slope), None)
         plan.build()
-        self._custom, self._custom_training = program, training
         return program
 
-    def forward(self, x: Any, training: bool = False) -> Array:
+    def _inference_program(self, rows: int) -> Program:
+        plan = Plan(rows, self.dtype)
+        x = plan.batch(*self.input_shape, name="x")
+        plan.add("gather", "gather", slot="x", out=x)
+        lowered = self.stack.lower(self._context(plan, False), x, self.input_shape, False)
+        plan.build()
+        return Program(plan, x, lowered.y)
+
+    def forward(self, x: Any, training: bool = False, step: int | None = None) -> Array:
         """Return the network's output for ``x``, and keep what `backward` needs.
 
         Args:
             x: Examples, ``(n, *input_shape)``.
             training: Whether dropout, batch normalization and the like work as in training.
+            step: Number, from 1, of the random streams that dropout and the like draw from. By default
+                every call takes new ones; the same number gives the same ones again.
 
         Returns:
             ``(n, *output_shape)``, a new array.
+
+        Raises:
+            ValueError, TypeError: ``x`` does not fit.
 
         >>> import numpy as np, initcore as ic
         >>> model = ic.Sequential([ic.Dense(2, kernel_initializer="ones")], input_shape=(3,))
@@ -256,9 +284,15 @@ class Network:
         """
         data = self._examples(x)
         with self._exclusive():
-            program = self._custom_program(len(data), training)
-            program.plan.run(["gather", "forward"], len(data), inputs={"x": data}, step=self._step + 1)
-            self._forward_rows = len(data)
+            if step is None:
+                self._forwards += 1
+            number = self._forwards if step is None else check_count("step", step)
+            kind = "forward in training" if training else "forward"
+            program = self._program(
+                kind, None, max(len(data), 1), lambda rows: self._watched_program(rows, training)
+            )
+            program.plan.run(["gather", "forward"], len(data), inputs={"x": data}, step=number)
+            self._last = program, len(data), number
             return self._rows(program.y, len(data))
 
     def backward(self, dy: Any) -> Array:
@@ -268,18 +302,20 @@ class Network:
             dy: Gradient of your loss with respect to the output of that forward, of the same shape.
 
         Raises:
-            RuntimeError: There was no forward, or the parameters' plan was used for something else since.
+            RuntimeError: There was no forward.
+            ValueError, TypeError: ``dy`` does not fit.
         """
-        program, rows = self._custom, self._forward_rows
-        if program is None or rows < 0 or program.dy is None or program.dx is None:
+        if self._last is None:
             raise RuntimeError("backward needs a forward before it: call model.forward(x) first")
-        gradient = np.asarray(dy, self.dtype)
+        program, rows, step = self._last
+        assert program.dy is not None and program.dx is not None, "a plan of forward has both"
+        gradient = numbers("dy", dy)
         expected = (rows, *self.output_shape)
         if gradient.shape != expected:
             raise ValueError(f"dy must have the shape of the last output, {expected}, got {gradient.shape}")
         with self._exclusive():
             _array(program.dy)[:rows] = gradient
-            program.plan.run(["backward"], rows, step=self._step + 1)
+            program.plan.run(["backward"], rows, step=step)
             return self._rows(program.dx, rows)
 
     def trace(self, x: Any, dy: Any = None, training: bool = False) -> list[Trace]:
@@ -293,8 +329,8 @@ class Network:
         y = self.forward(x, training)
         if dy is not None:
             self.backward(dy)
-        program = self._custom
-        assert program is not None
+        assert self._last is not None, "there was a forward"
+        program = self._last[0]
         gradients = program.output_gradients if dy is not None else {}
         return [
             Trace(
@@ -308,6 +344,9 @@ class Network:
     def predict(self, x: Any, batch_size: int = 256) -> Array:
         """Return the network's output at inference for ``x``, ``batch_size`` examples at a time.
 
+        Raises:
+            ValueError, TypeError: ``x`` does not fit.
+
         >>> import initcore as ic
         >>> model = ic.Sequential([ic.Dense(2, kernel_initializer="ones")], input_shape=(3,))
         >>> model.predict([[1, 2, 3], [4, 5, 6]])
@@ -315,17 +354,10 @@ class Network:
                [15., 15.]], dtype=float32)
         """
         data = self._examples(x)
+        rows = min(check_count("batch_size", batch_size), max(len(data), 1))
         out = np.empty((len(data), *self.output_shape), self.dtype)
         with self._exclusive():
-            program = self._predictor
-            rows = min(batch_size, max(len(data), 1))
-            if program is None or program.plan.batch_size != rows:
-                plan = Plan(rows, self.dtype)
-                buffer = plan.batch(*self.input_shape)
-                plan.add("gather", "gather", slot="x", out=buffer)
-                lowered = self.stack.lower(self._context(plan, False), buffer, self.input_shape, False)
-                plan.build()
-                program = self._predictor = Program(plan, buffer, lowered.y)
+            program = self._program("predict", None, rows, self._inference_program)
             for start in range(0, len(data), rows):
                 part = data[start : start + rows]
                 program.plan.run(["gather", "forward"], len(part), inputs={"x": part})
@@ -337,22 +369,19 @@ class Network:
 
     def _examples(self, x: Any) -> Array:
         """Return ``x`` as a C-contiguous ``(n, columns)`` array of a dtype that the gather reads."""
-        data = np.asarray(x)
-        if data.dtype == object or np.iscomplexobj(data):
-            raise TypeError(f"x must be an array of real numbers, got dtype {data.dtype}")
+        data = numbers("x", x)
         if data.dtype not in (np.float32, np.float64, np.uint8):
             data = data.astype(self.dtype)
         if data.ndim == 1 and self.input_shape == (1,):
             data = data[:, None]
         if data.shape[1:] != self.input_shape:
+            wanted = ", ".join(map(str, self.input_shape))
             hint = ""
             if data.shape == self.input_shape:
                 hint = " For a single example write x[None]."
             elif math.prod(data.shape[1:]) == math.prod(self.input_shape):
-                hint = f" Its examples have as many numbers: write x.reshape(len(x), *{self.input_shape})."
-            raise ValueError(
-                f"x must have shape (n, {', '.join(map(str, self.input_shape))}), got {data.shape}.{hint}"
-            )
+                hint = f" Its examples have as many numbers: write x.reshape(-1, {wanted})."
+            raise ValueError(f"x must have shape (n, {wanted}), got {data.shape}.{hint}")
         native = data.dtype.newbyteorder("=")
         return np.ascontiguousarray(
             data.astype(native, copy=False).reshape(len(data), math.prod(self.input_shape))

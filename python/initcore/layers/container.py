@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -17,14 +17,17 @@ from initcore.plan import Buffer
 class Stack(Layer):
     """Layers one after another, each with a name of its own: "dense", "dense_1", ... A model is one."""
 
-    layers: tuple[Layer, ...]
+    layers: Sequence[Layer]
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, Iterable):
+            raise TypeError(f"layers must be a list of layers, got {self.layers!r}")
         object.__setattr__(self, "layers", tuple(self.layers))
         for layer in self.layers:
             if not isinstance(layer, Layer):
-                raise TypeError(f"layers must be initcore layers, got {layer!r}")
+                hint = f" Call it: {layer.__name__}(...)." if isinstance(layer, type) else ""
+                raise TypeError(f"layers must be initcore layers, got {layer!r}.{hint}")
         for i, layer in enumerate(self.layers):
             if any(layer is other for other in self.layers[:i]):
                 raise ValueError(
@@ -129,15 +132,15 @@ class Residual(Layer):
     shortcut: Sequence[Layer] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", Stack(tuple(self.layers)).layers)
-        object.__setattr__(self, "shortcut", Stack(tuple(self.shortcut)).layers)
+        object.__setattr__(self, "layers", Stack(self.layers).layers)
+        object.__setattr__(self, "shortcut", Stack(self.shortcut).layers)
 
     @property
     def kind(self) -> str:
         return "residual"
 
     def _branches(self) -> dict[str, Stack]:
-        return {"": Stack(tuple(self.layers)), "shortcut/": Stack(tuple(self.shortcut))}
+        return {"": Stack(self.layers), "shortcut/": Stack(self.shortcut)}
 
     def output_shape(self, input_shape: Shape) -> Shape:
         body, shortcut = (branch.output_shape(input_shape) for branch in self._branches().values())
@@ -170,10 +173,9 @@ class Residual(Layer):
         context.forward("add", a=body.y, b=shortcut.y, y=y)
 
         def backward(dy: Buffer, below: Slope | None) -> Buffer | None:
-            gradients = [
+            left, right = (
                 branch.backward(context.times_slope(dy, branch.slope), below) for branch in (body, shortcut)
-            ]
-            left, right = gradients
+            )
             if left is None or right is None or not needs_dx:
                 return None
             dx = context.like(x)
