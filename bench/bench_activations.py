@@ -1,23 +1,29 @@
-"""ns per element of every activation, forward and backward, against NumPy.
+"""Every activation, forward and backward, on arrays that stay in the cache. Float32.
 
-NumPy evaluates the documented formula, on arrays that stay in the cache. Ours runs on one thread.
+NumPy evaluates the documented formula; PyTorch its own function, where it has one of that name.
 """
-
-import math
-import time
 
 import numpy as np
 import pytest
+from interleaved import optional, time_per
 
 from initcore import _core, activations
 
 N = 1 << 14  # 64 KB of float32: in the second-level cache, as a batch is
+UNIT = time_per("ns per element", N)
 
 ELEMENTWISE = [name for name in activations.names() if activations.get(name).elementwise]
+every_activation = pytest.mark.parametrize("name", ELEMENTWISE)
 
 FUNCTIONS = {
     name: getattr(np, name)
     for name in ("where", "maximum", "minimum", "exp", "log1p", "expm1", "tanh", "abs", "clip")
+}
+
+SLOPES = {  # those that one writes in NumPy without thinking, from y
+    "relu": lambda dy, y, dx: np.multiply(dy, y > 0, out=dx),
+    "sigmoid": lambda dy, y, dx: np.multiply(dy, y * (1 - y), out=dx),
+    "tanh": lambda dy, y, dx: np.multiply(dy, 1 - y * y, out=dx),
 }
 
 
@@ -28,67 +34,40 @@ def erf(x):
     return np.copysign(1 - p * np.exp(-x * x), x)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = _core.num_threads()
-    _core.set_num_threads(1)
-    yield
-    _core.set_num_threads(before)
+def in_torch(name, x):
+    """PyTorch's side of a comparison: a call, or None where PyTorch is not installed."""
+    torch = optional("torch")
+    if torch is None:
+        return {"PyTorch": None}
+    tensor = torch.from_numpy(x)
+    if name == "gelu_tanh":
+        return {"PyTorch": lambda: torch.nn.functional.gelu(tensor, approximate="tanh")}
+    name = {"exponential": "exp"}.get(name, name.replace("hard_", "hard"))
+    function = getattr(torch, name, None) or getattr(torch.nn.functional, name, None)
+    return {"PyTorch": lambda: function(tensor)} if function else {}
 
 
-def best_of(function, repeats=20):
-    """The shortest time of one call, in seconds."""
-    shortest = math.inf
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        shortest = min(shortest, time.perf_counter() - start)
-    return shortest
-
-
-def report(benchmark, numpy_call):
-    theirs = best_of(numpy_call)
-    benchmark.extra_info["numpy_ns_per_element"] = round(theirs / N * 1e9, 3)
-    if benchmark.stats:  # none under --benchmark-disable
-        ours = benchmark.stats.stats.min
-        benchmark.extra_info["ns_per_element"] = round(ours / N * 1e9, 3)
-        benchmark.extra_info["times_faster_than_numpy"] = round(theirs / ours, 1)
-
-
-@pytest.mark.parametrize("name", ELEMENTWISE)
-def bench_forward(benchmark, name):
-    benchmark.group = "activations, forward"
+@every_activation
+def bench_forward(compare, name):
     f = activations.get(name)
     x = np.random.default_rng(0).normal(0, 2, N).astype(np.float32)
     y = np.empty_like(x)
-    benchmark(_core.activation_forward, f.number, x, y, f.kernel_parameters)
-    code = compile(f.formula, name, "eval")
+    formula = {"x": "+x"}.get(f.formula, f.formula).replace("x**3", "x * x * x")  # a copy; no power
+    code = compile(formula, name, "eval")
     names = FUNCTIONS | {"erf": erf, "x": x} | f.parameters
-    report(benchmark, lambda: eval(code, names))
+    peers = {"NumPy": lambda: eval(code, names)} | in_torch(name, x)
+    ours = lambda: _core.activation_forward(f.number, x, y, f.kernel_parameters)  # noqa: E731
+    compare("activation", ours, peers, UNIT)
 
 
-@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh"])
-def bench_backward(benchmark, name):
-    """Where the slope is an expression in y that one writes in NumPy without thinking."""
-    benchmark.group = "activations, backward"
+@every_activation
+def bench_backward(compare, name):
+    """Beside a plain product of two arrays, too: what it would cost if slopes were free."""
     f = activations.get(name)
     x, dy = np.random.default_rng(0).normal(0, 2, (2, N)).astype(np.float32)
     y, dx = f(x), np.empty_like(x)
-    benchmark(_core.activation_backward, f.number, dy, x, y, dx, f.kernel_parameters)
-    numpy_slope = {
-        "relu": lambda: np.multiply(dy, y > 0, out=dx),
-        "sigmoid": lambda: np.multiply(dy, y * (1 - y), out=dx),
-        "tanh": lambda: np.multiply(dy, 1 - y * y, out=dx),
-    }[name]
-    report(benchmark, numpy_slope)
-
-
-@pytest.mark.parametrize("name", ELEMENTWISE)
-def bench_slope(benchmark, name):
-    """Every slope, beside a plain product of two arrays: what it would cost if slopes were free."""
-    benchmark.group = "activations, slope"
-    f = activations.get(name)
-    x, dy = np.random.default_rng(0).normal(0, 2, (2, N)).astype(np.float32)
-    y, dx = f(x), np.empty_like(x)
-    benchmark(_core.activation_backward, f.number, dy, x, y, dx, f.kernel_parameters)
-    report(benchmark, lambda: np.multiply(dy, x, out=dx))
+    peers = {"plain product": lambda: np.multiply(dy, x, out=dx)}
+    if name in SLOPES:
+        peers["NumPy"] = lambda: SLOPES[name](dy, y, dx)
+    ours = lambda: _core.activation_backward(f.number, dy, x, y, dx, f.kernel_parameters)  # noqa: E731
+    compare("slope of an activation", ours, peers, UNIT)
