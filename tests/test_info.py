@@ -13,7 +13,9 @@ def test_build_info_is_json_and_consistent():
     assert info["version"] == ic.__version__
     assert info["active_isa"] in info["isas"]
     assert set(info["isas"]) <= set(info["compiled_isas"])
-    assert all(isa in info["isa_flags"] for isa in info["compiled_isas"])
+    assert [row.split()[0] for row in info["isa_flags"].split("; ")] == info["compiled_isas"]
+    assert "-fno-math-errno" in info["flags"]
+    assert {"Release": "-O3", "Debug": "-g", "RelWithDebInfo": "-g"}[info["build_type"]] in info["flags"]
     assert info["threads"] == ic.get_num_threads()
 
 
