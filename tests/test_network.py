@@ -1,4 +1,4 @@
-"""A network's plans and copies: built when needed, used again, never part of a copy."""
+"""A network's plans and copies: what metrics see, when they are built; never part of a copy."""
 
 import copy
 import pickle
@@ -117,3 +117,33 @@ def test_what_does_not_fit_is_refused(model, data, call, error, words):
     with pytest.raises(error) as caught:
         call(model, data[0])
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax", None])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_metrics_in_training_are_those_of_the_predictions(activation, dtype, isa, rng):
+    """Also where the loss takes over the last activation, so that its input is what the plan has."""
+    x = 3 * rng.normal(size=(50, 4))
+    y = np.eye(3)[rng.integers(0, 3, 50)]
+    model = ic.Sequential([ic.Dense(3, activation=activation)], input_shape=(4,), seed=0, dtype=dtype)
+    loss = {"sigmoid": "binary_crossentropy", "softmax": "categorical_crossentropy", None: "mse"}[activation]
+    # Without the order of ties: the rounding of softmax may make some.
+    measured = [name for name in ic.metrics.names() if name != "top_k_accuracy"]
+    model.compile(ic.optimizers.SGD(0.0), loss, metrics=measured)
+    trained = model.fit(x, y, batch_size=16, verbose=0).history
+    evaluated = model.evaluate(x, y, batch_size=7, return_dict=True)
+    prediction = model.predict(x)
+    tolerance = 100 * float(np.finfo(dtype).eps)
+    for name in measured:
+        expected = ic.metrics.get(name)(y, prediction)
+        assert trained[name] == [pytest.approx(expected, rel=tolerance)], name
+        assert evaluated[name] == pytest.approx(expected, rel=tolerance), name
+
+
+def test_the_output_activation_is_computed_only_if_a_metric_needs_it(rng):
+    model = ic.Sequential([ic.Dense(3, activation="softmax")], input_shape=(4,))
+    for metrics, operations in [(["accuracy"], 1), (["mse"], 2), (["mse", "mae", "accuracy"], 4)]:
+        model.compile("sgd", "categorical_crossentropy", metrics=metrics)
+        model.evaluate(rng.normal(size=(5, 4)), np.eye(3)[[0, 1, 2, 0, 1]])
+        _, program = model._programs["evaluate"]
+        assert len(program.plan.core.operations("metrics")) == operations

@@ -29,6 +29,8 @@ class Metric:
     """What all metrics share; see the module's text."""
 
     aliases: ClassVar[tuple[str, ...]] = ()
+    takes_logits_of: ClassVar[tuple[str, ...]] = ()
+    """Activations whose input serves as well as their output, because it has the same order."""
 
     @property
     def name(self) -> str:
@@ -58,7 +60,7 @@ class Metric:
             weight: One for each row, or None.
             total: ``plan.fixed(total_size(columns), dtype="float64")``. Each batch adds to it.
             segment: Name of the segment.
-            logits: Whether the prediction comes before softmax or sigmoid.
+            logits: Whether the prediction comes before an activation, one of `takes_logits_of`.
         """
         kernel, parameter = self._kernel(prediction, target, logits)
         plan.add(
@@ -95,7 +97,7 @@ class Metric:
                 f"y_true and y_pred must have the same number of rows, got {len(target)} and {n}"
             )
         weight = row_weights(prediction, sample_weight, dtype=prediction.dtype)
-        plan = Plan(max(n, 1), prediction.dtype)
+        plan = Plan(n, prediction.dtype)
         total = np.zeros(self.total_size(columns))
         operands = (
             None if a is None else plan.view(np.array(a), per_row=1) for a in (prediction, target, weight)
@@ -103,8 +105,9 @@ class Metric:
         p, t, w = operands
         assert p is not None and t is not None
         self.lower(plan, p, t, w, plan.view(total))
-        plan.build()
-        plan.run(["metrics"], n)
+        if n:
+            plan.build()
+            plan.run(["metrics"], n)
         return self.result(total)
 
     def _kernel(self, prediction: Buffer, target: Buffer, logits: bool) -> tuple[str, float]:
@@ -131,6 +134,7 @@ class Accuracy(Metric):
     """
 
     aliases = ("acc",)
+    takes_logits_of = ("sigmoid", "softmax")
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
@@ -155,6 +159,7 @@ class BinaryAccuracy(Metric):
     0.75
     """
 
+    takes_logits_of = ("sigmoid",)
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
@@ -177,6 +182,7 @@ class TopKAccuracy(Metric):
     """
 
     aliases = ("top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy")
+    takes_logits_of = ("sigmoid", "softmax")
     k: int = 5
 
     def __post_init__(self) -> None:

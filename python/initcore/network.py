@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from initcore import activations
 from initcore._optimizer import Optimizer, State
 from initcore._targets import numbers
 from initcore._validate import check_count
+from initcore.activations import Activation
+from initcore.layers import activation as activation_layer
 from initcore.layers.base import Context, Layer, Lowered, Shape, Slope, Tensor
 from initcore.layers.container import Stack
 from initcore.losses import TOTAL_SIZE, Loss
@@ -158,12 +160,11 @@ class Network:
 
     def _fuses(self, loss: Loss) -> bool:
         """Return whether the output activation is computed together with the loss."""
-        name = self._output_name()
+        name = self._output_activation().name
         return name == loss.fused_with and loss.uses_logits(name)
 
-    def _output_name(self) -> str:
-        function = self.stack.output_activation()
-        return function.name if function else "identity"
+    def _output_activation(self) -> Activation:
+        return self.stack.output_activation() or activations.get(None)
 
     def _objective_program(
         self,
@@ -193,14 +194,23 @@ class Network:
         stack = self.stack.without_activation() if fused else self.stack
         lowered = stack.lower(context, x, self.input_shape, False)
         program = Program(plan, x, lowered.y)
-        logits = objective.loss.uses_logits(self._output_name())
+        logits = objective.loss.uses_logits(self._output_activation().name)
         gradient = context.like(lowered.y) if training else None
         program.totals["loss"] = plan.fixed(TOTAL_SIZE, dtype=np.float64)
         objective.loss.lower(plan, lowered.y, target, weight, program.totals["loss"], gradient, logits=logits)
+        output = lowered.y
+        takes_logits = {
+            name: logits and objective.loss.fused_with in metric.takes_logits_of
+            for name, metric in objective.metrics.items()
+        }
+        if fused and not all(takes_logits.values()):
+            beside = replace(context, segment="metrics")
+            output = activation_layer.lower(beside, self._output_activation(), lowered.y).y
         for name, metric in objective.metrics.items():
             total = plan.fixed(metric.total_size(math.prod(self.output_shape)), dtype=np.float64)
             program.totals[name] = total
-            metric.lower(plan, lowered.y, target, weight, total, logits=logits)
+            prediction = lowered.y if takes_logits[name] else output
+            metric.lower(plan, prediction, target, weight, total, logits=takes_logits[name])
         if gradient is not None:
             lowered.backward(context.times_slope(gradient, lowered.slope), None)
         for name, tensor in self.tensors.items():

@@ -63,6 +63,7 @@ class Context:
     state: Mapping[str, Buffer]
     key: Key
     path: str = ""
+    segment: str = "forward"  # of the plan, for the forward pass
 
     def inside(self, name: str) -> Context:
         """Return the context of the layer ``name`` within this one."""
@@ -86,7 +87,7 @@ class Context:
 
     def forward(self, operation: str, **arguments: Any) -> None:
         """Add an operation to the forward pass."""
-        self.plan.add("forward", operation, **arguments)
+        self.plan.add(self.segment, operation, **arguments)
 
     def backward(self, operation: str, **arguments: Any) -> None:
         """Add an operation to the backward pass."""
