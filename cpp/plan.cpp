@@ -7,8 +7,11 @@
 
 namespace initcore {
 
-void Plan::start(const std::vector<std::string>& segments, Index rows, const std::int64_t* order,
+void Plan::start(const std::vector<std::string>& segments, Index rows,
+                 const std::map<std::string, Input>& inputs, const std::int64_t* order,
                  const double* learning_rates, std::int64_t step) {
+  for (auto& [name, input] : inputs_) input = {};
+  for (const auto& [name, input] : inputs) inputs_[name] = input;
   operations_.clear();
   for (const std::string& name : segments)
     if (const auto found = segments_.find(name); found != segments_.end())
@@ -23,9 +26,9 @@ void Plan::start(const std::vector<std::string>& segments, Index rows, const std
 
 Index Plan::advance(Index batches, double seconds) {
   using Clock = std::chrono::steady_clock;
-  const auto deadline =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  const Index stop = std::min(total(), batch_ + batches);
+  const std::chrono::duration<double> patience(seconds > 0 ? std::min(seconds, 1e6) : 0);  // fits a clock
+  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(patience);
+  const Index stop = batch_ + std::min(total() - batch_, batches);
   while (batch_ < stop) {
     const Index first = batch_ * batch_size_;
     const Batch batch{.rows = std::min(batch_size_, rows_ - first),
@@ -36,7 +39,8 @@ Index Plan::advance(Index batches, double seconds) {
     // The clock is asked once a batch, and in between only where the batch is large enough not to notice.
     const bool patient = batch.rows < 256;
     while (next_ < operations_.size()) {
-      operations_[next_++]->run(batch);
+      operations_[next_]->run(batch);
+      ++next_;
       if (!patient && next_ < operations_.size() && Clock::now() >= deadline) return batch_;
     }
     next_ = 0;

@@ -60,19 +60,19 @@ class Plan {
   }
   const std::map<std::string, std::vector<Operation>>& segments() const { return segments_; }
 
-  /// The slot's data, as set for this run. Slots are made on first use and never move.
-  Input& input(const std::string& slot) { return inputs_[slot]; }
-  void clear_inputs() {
-    for (auto& [slot, input] : inputs_) input = {};
-  }
+  /// The slot that operations read a data set from. Slots are made on first use and never move; each run sets
+  /// them anew.
+  const Input* slot(const std::string& name) { return &inputs_[name]; }
 
-  /// Prepares a run of `segments`, in that order, over `rows` examples. Nothing is computed yet.
+  /// Prepares a run of `segments`, in that order, over `rows` examples. Nothing is computed yet. A segment
+  /// without operations is none of the run; slots that `inputs` does not name are empty.
   /// learning_rates: one per batch, or null; step: number of the first step.
-  void start(const std::vector<std::string>& segments, Index rows, const std::int64_t* order,
-             const double* learning_rates, std::int64_t step);
+  void start(const std::vector<std::string>& segments, Index rows, const std::map<std::string, Input>& inputs,
+             const std::int64_t* order, const double* learning_rates, std::int64_t step);
 
   /// Goes on with the run until `batches` more are finished or about `seconds` have passed, if need be in the
-  /// middle of a batch, but never of an operation. Returns how many batches of the run are finished.
+  /// middle of a batch, but never of an operation. Returns how many batches of the run are finished. If an
+  /// operation throws, the run can go on with it.
   Index advance(Index batches, double seconds);
 
   /// Batches of the run prepared by start().

@@ -87,8 +87,17 @@ struct Operand {
     check(array.dtype().equal(py::dtype::of<T>()), std::string(name) + " must be " +
                                                        std::string(py::str(py::dtype::of<T>())) + ", got " +
                                                        describe(array));
+    check(array.size() == 0 || reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0,
+          std::string(name) + " must be aligned to its elements, got " + describe(array));
     return static_cast<T*>(data);
   }
 };
+
+/// Whether two arrays share memory, taken from where each begins and ends.
+inline bool overlap(const py::array& a, const py::array& b) {
+  const auto begin = [](const py::array& x) { return static_cast<const char*>(x.data()); };
+  return a.nbytes() > 0 && b.nbytes() > 0 && begin(a) < begin(b) + b.nbytes() &&
+         begin(b) < begin(a) + a.nbytes();
+}
 
 }  // namespace initcore

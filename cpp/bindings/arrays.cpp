@@ -15,7 +15,7 @@ constexpr Index kGrain = 4096;
 
 /// out (rows, columns) = the batch's rows of the data set in `slot`. Bytes are scaled to [0, 1].
 void gather(BoundPlan& plan, const std::string& segment, const std::string& slot, const Operand& out) {
-  const Input* source = &plan.input(slot);
+  const Input* source = plan.slot(slot);
   check(out.per_row == 1, "gather fills a buffer with one row per example");
   if (out.array.dtype().equal(py::dtype::of<std::int32_t>())) {
     auto* to = out.as<std::int32_t>("out");

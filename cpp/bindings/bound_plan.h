@@ -14,8 +14,14 @@ struct BoundPlan : Plan {
   /// Appends an operation that points into these operands.
   void append(const std::string& segment, std::string name, std::initializer_list<const Operand*> operands,
               std::function<void(const Batch&)> run) {
-    for (const Operand* operand : operands)
-      if (operand) kept.push_back(operand->array);
+    for (const Operand* operand : operands) {
+      if (!operand) continue;
+      check(operand->per_row >= 0 && operand->per_row <= operand->rows / batch_size(),
+            "an operand of " + name + " must have " + std::to_string(operand->per_row) +
+                " rows for each example of a batch of " + std::to_string(batch_size()) + ", got " +
+                describe(operand->array));
+      kept.push_back(operand->array);
+    }
     Plan::append(segment, {std::move(name), std::move(run)});
   }
 };

@@ -42,6 +42,7 @@ void matmul(const std::string& layout, const py::array& a, const py::array& b, p
     check((transposed_b ? b.shape(1) : b.shape(0)) == s.k && c.shape(0) == s.m && c.shape(1) == s.n,
           "a, b and c must fit the layout '" + layout + "', got " + shape_of(a) + ", " + shape_of(b) +
               " and " + shape_of(c));
+    check(!overlap(c, a) && !overlap(c, b), "c must not share memory with a or b");
     s.lda = a.shape(1), s.ldb = b.shape(1), s.ldc = c.shape(1);
     s.accumulate = accumulate;
     if (bias) {
@@ -92,7 +93,9 @@ void plan_matmul(BoundPlan& plan, const std::string& segment, const std::string&
       s.bias = bias->as<T>("bias");
       check(bias->array.size() == s.n && !accumulate, "bias must have one element per column of c");
     }
+    check(!overlap(c.array, a.array) && !overlap(c.array, b.array), "c must not share memory with a or b");
     check(!(activation_number && slope_number), "activation and slope exclude each other");
+    if (activation_number) activation<T>(*activation_number);  // throws if there is none
     for (const Operand* other : {x, y})
       check(!other || (other->rows == c.rows && other->columns == c.columns),
             "x and y must have the shape of c");

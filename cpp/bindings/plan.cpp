@@ -24,6 +24,7 @@ Input::Type type_of(const py::array& a) {
 void start(BoundPlan& plan, const std::vector<std::string>& segments, Index rows, const py::dict& inputs,
            const py::object& order, const py::object& learning_rates, std::int64_t step) {
   std::vector<py::array> arrays;
+  std::map<std::string, Input> data;
   const std::int64_t* order_data = nullptr;
   const double* rates = nullptr;
   Index examples = order.is_none() ? rows : 0;  // that every input must have
@@ -44,7 +45,6 @@ void start(BoundPlan& plan, const std::vector<std::string>& segments, Index rows
     rates = input<double>(arrays.back(), "learning_rates");
     check(arrays.back().size() * plan.batch_size() >= rows, "learning_rates must have one rate per batch");
   }
-  plan.clear_inputs();
   for (const auto& [slot, value] : inputs) {
     const auto name = slot.cast<std::string>();
     arrays.push_back(py::reinterpret_borrow<py::object>(value).cast<py::array>());
@@ -53,10 +53,10 @@ void start(BoundPlan& plan, const std::vector<std::string>& segments, Index rows
       throw py::value_error("input " + name +
                             " must be C-contiguous with two axes and a row for each example, got " +
                             describe(array));
-    plan.input(name) = {array.data(), type_of(array), array.shape(1)};
+    data[name] = {array.data(), type_of(array), array.shape(1)};
   }
+  plan.start(segments, rows, data, order_data, rates, step);
   plan.run_arrays = std::move(arrays);
-  plan.start(segments, rows, order_data, rates, step);
 }
 
 }  // namespace
@@ -68,7 +68,11 @@ void bind_plan(py::module_& m) {
       .def_readonly("per_row", &Operand::per_row);
 
   py::class_<BoundPlan>(m, "Plan")
-      .def(py::init<Index>(), py::arg("batch_size"))
+      .def(py::init([](Index batch_size) {
+             check(batch_size >= 1, "batch_size must be at least 1, got " + std::to_string(batch_size));
+             return new BoundPlan(batch_size);
+           }),
+           py::arg("batch_size"))
       .def_property_readonly("batch_size", &BoundPlan::batch_size)
       .def("operations", &operations, py::arg("segment"))
       .def("start", &start, py::arg("segments"), py::arg("rows"), py::arg("inputs") = py::dict(),
