@@ -198,19 +198,16 @@ class Network:
         gradient = context.like(lowered.y) if training else None
         program.totals["loss"] = plan.fixed(TOTAL_SIZE, dtype=np.float64)
         objective.loss.lower(plan, lowered.y, target, weight, program.totals["loss"], gradient, logits=logits)
+        activation = objective.loss.fused_with if logits else None
         output = lowered.y
-        takes_logits = {
-            name: logits and objective.loss.fused_with in metric.takes_logits_of
-            for name, metric in objective.metrics.items()
-        }
-        if fused and not all(takes_logits.values()):
+        if fused and not all(activation in m.takes_logits_of for m in objective.metrics.values()):
             beside = replace(context, segment="metrics")
             output = activation_layer.lower(beside, self._output_activation(), lowered.y).y
         for name, metric in objective.metrics.items():
             total = plan.fixed(metric.total_size(math.prod(self.output_shape)), dtype=np.float64)
             program.totals[name] = total
-            prediction = lowered.y if takes_logits[name] else output
-            metric.lower(plan, prediction, target, weight, total, logits=takes_logits[name])
+            takes = activation in metric.takes_logits_of
+            metric.lower(plan, lowered.y if takes else output, target, weight, total, logits=takes)
         if gradient is not None:
             lowered.backward(context.times_slope(gradient, lowered.slope), None)
         for name, tensor in self.tensors.items():
