@@ -100,3 +100,47 @@ def test_stopping_before_the_first_batch_trains_one_epoch_at_most(model, data):
     )
     history = model.fit(*data, epochs=5, verbose=0, callbacks=stop).history
     assert len(history["loss"]) == 1 and np.isfinite(history["loss"][0])
+
+
+OUTPUTS = {  # how losses with targets of their own want them: columns, last activation, targets from scores
+    "binary_crossentropy": (1, "sigmoid", lambda z: z[:, 0] > 0),
+    "hinge": (1, None, lambda z: np.sign(z[:, 0])),
+    "poisson": (1, "softplus", lambda z: np.exp(z[:, 0] / 3)),
+    "categorical_crossentropy": (3, "softmax", lambda z: np.eye(3)[z.argmax(axis=1)]),
+    "sparse_categorical_crossentropy": (3, None, lambda z: z.argmax(axis=1)),
+    "kl_divergence": (3, "softmax", lambda z: np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)),
+}
+
+
+def learned(dtype="float32", activation="tanh", optimizer="adam", loss="mse"):
+    """Return the share of the first epoch's loss that is left after the tenth."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(300, 6))
+    columns, last, targets = OUTPUTS.get(loss, (1, None, lambda z: z[:, 0]))
+    layers = [ic.Dense(12, activation=activation), ic.Dense(columns, activation=last)]
+    model = ic.Sequential(layers, input_shape=(6,), seed=1, dtype=dtype)
+    model.compile(optimizer, loss)
+    losses = model.fit(x, targets(x @ rng.normal(size=(6, 3))), epochs=10, verbose=0).history["loss"]
+    return losses[-1] / losses[0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ic.optimizers.names())
+def test_every_optimizer_learns_in_fit(name, dtype):
+    assert learned(dtype, optimizer=name) < 0.99
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ic.losses.names())
+def test_every_loss_falls_in_fit(name, dtype):
+    assert learned(dtype, loss=name) < 0.9
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ic.activations.names())
+def test_a_network_of_every_activation_learns(name, dtype):
+    assert learned(dtype, activation=name) < 0.95
+
+
+def test_its_repr_tells_what_it_is(model):
+    assert repr(model) == "<Sequential of Dense, Dense: 75 parameters, float32>"

@@ -131,6 +131,9 @@ class Accuracy(Metric):
 
     Args:
         threshold: For one output: probability above which the class is 1.
+
+    >>> Accuracy()([0, 2], [[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]])
+    0.5
     """
 
     aliases = ("acc",)

@@ -68,8 +68,18 @@ class Sequential(Trainer):
         """The layers, first to last."""
         return self.stack.layers
 
+    def __repr__(self) -> str:
+        names = ", ".join(type(layer).__name__ for layer in self.layers)
+        return f"<Sequential of {names}: {self.count_params():,} parameters, {self.dtype.name}>"
+
     def get_weights(self) -> list[NDArray[Any]]:
-        """Return copies of all parameters, then of all state."""
+        """Return copies of all parameters, then of all state.
+
+        >>> import initcore as ic
+        >>> model = ic.Sequential([ic.Dense(2)], input_shape=(3,))
+        >>> [array.shape for array in model.get_weights()]
+        [(3, 2), (2,)]
+        """
         return [array.copy() for array in (*self.parameters.values(), *self.state.values())]
 
     def set_weights(self, values: Sequence[NDArray[Any]]) -> None:
@@ -89,7 +99,15 @@ class Sequential(Trainer):
             target[...] = array
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Write parameters and state to a safetensors file, whole or not at all."""
+        """Write parameters and state to a safetensors file, whole or not at all.
+
+        >>> import initcore as ic
+        >>> saved, other = (ic.Sequential([ic.Dense(2)], input_shape=(3,), seed=seed) for seed in (1, 2))
+        >>> saved.save_weights("model.safetensors")
+        >>> other.load_weights("model.safetensors")
+        >>> (other.predict([[1, 2, 3]]) == saved.predict([[1, 2, 3]])).all()
+        np.True_
+        """
         weights.save(path, {**self.parameters, **self.state}, {"format": "initcore weights"})
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:

@@ -73,6 +73,12 @@ class Adam(Optimizer):
             maximum is of the uncorrected ``v``, as in PyTorch and Keras).
 
     Source: Kingma & Ba 2015, arXiv:1412.6980, algorithm 1.
+
+    >>> import numpy as np
+    >>> optimizer, w, g = Adam(0.1), np.zeros(2), np.array([1.0, -0.01])
+    >>> optimizer.step(w, g, optimizer.init(w.size, w.dtype))
+    >>> w.round(4)
+    array([-0.1,  0.1])
     """
 
     beta_1: float = 0.9
@@ -93,6 +99,12 @@ class AdamW(Adam):
     by the schedule alone. The default, 0.004, is Keras's; PyTorch's is 0.01.
 
     Source: Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2.
+
+    >>> import numpy as np
+    >>> optimizer, w, g = AdamW(0.1), np.zeros(2), np.array([1.0, -0.01])
+    >>> optimizer.step(w, g, optimizer.init(w.size, w.dtype))
+    >>> w.round(4)
+    array([-0.1,  0.1])
     """
 
     weight_decay: float | None = field(default=0.004, kw_only=True)
@@ -106,6 +118,12 @@ class Adamax(Optimizer):
     0.002). The paper has no epsilon; Keras adds it to ``u`` in the quotient.
 
     Source: Kingma & Ba 2015, arXiv:1412.6980, algorithm 2.
+
+    >>> import numpy as np
+    >>> optimizer, w, g = Adamax(0.1), np.zeros(2), np.array([1.0, -0.01])
+    >>> optimizer.step(w, g, optimizer.init(w.size, w.dtype))
+    >>> w.round(4)
+    array([-0.1,  0.1])
     """
 
     beta_1: float = 0.9
@@ -122,6 +140,12 @@ class Nadam(Optimizer):
     ``momentum_decay=1``, and epsilon as in its Adam.
 
     Source: Dozat 2016, ICLR workshop, algorithm 2.
+
+    >>> import numpy as np
+    >>> optimizer, w, g = Nadam(0.1), np.zeros(2), np.array([1.0, -0.01])
+    >>> optimizer.step(w, g, optimizer.init(w.size, w.dtype))
+    >>> w.round(4)
+    array([-0.1056,  0.1056])
     """
 
     beta_1: float = 0.9
@@ -148,6 +172,12 @@ class RMSprop(Optimizer):
             (Graves 2013, arXiv:1308.0850). A variance that rounding makes negative counts as 0.
 
     Source: Tieleman & Hinton 2012, lecture 6e.
+
+    >>> import numpy as np
+    >>> optimizer, w, g = RMSprop(0.1), np.zeros(2), np.array([1.0, -0.01])
+    >>> optimizer.step(w, g, optimizer.init(w.size, w.dtype))
+    >>> w.round(4)
+    array([-0.3162,  0.3162])
     """
 
     rho: float = 0.9
@@ -169,6 +199,12 @@ class Adagrad(Optimizer):
     sum without its initial value.
 
     Source: Duchi et al. 2011, JMLR 12, figure 1.
+
+    >>> import numpy as np
+    >>> optimizer, w, g = Adagrad(0.1), np.zeros(2), np.array([1.0, -0.01])
+    >>> optimizer.step(w, g, optimizer.init(w.size, w.dtype))
+    >>> w.round(4)
+    array([-0.0953,  0.0032])
     """
 
     initial_accumulator_value: float = 0.1
@@ -185,6 +221,12 @@ class Adadelta(Optimizer):
     how fast the first steps are.
 
     Source: Zeiler 2012, arXiv:1212.5701, algorithm 1.
+
+    >>> import numpy as np
+    >>> optimizer, w, g = Adadelta(), np.zeros(2), np.array([1.0, -0.01])
+    >>> optimizer.step(w, g, optimizer.init(w.size, w.dtype))
+    >>> w.round(4)
+    array([-0.0045,  0.0041])
     """
 
     learning_rate: float | Callable[[Any], Any] = 1.0
@@ -200,6 +242,12 @@ class Lion(Optimizer):
     As in Keras; PyTorch has none. The paper advises a rate 3 to 10 times smaller than Adam's.
 
     Source: Chen et al. 2023, arXiv:2302.06675, algorithm 2.
+
+    >>> import numpy as np
+    >>> optimizer, w, g = Lion(0.1), np.zeros(2), np.array([1.0, -0.01])
+    >>> optimizer.step(w, g, optimizer.init(w.size, w.dtype))
+    >>> w.round(4)
+    array([-0.1,  0.1])
     """
 
     beta_1: float = 0.9

@@ -75,7 +75,16 @@ class L1L2:
 
 @dataclass(frozen=True)
 class L1(L1L2):
-    """``l1 * sum(|w|)``: makes weights exactly zero."""
+    """``l1 * sum(|w|)``: draws weights to exactly zero.
+
+    Args:
+        l1: The factor, at least 0.
+
+    Source: Tibshirani 1996, J. R. Stat. Soc. B 58.
+
+    >>> L1(0.5)([1.0, -2.0])
+    1.5
+    """
 
     l1: float = 0.01
     l2: float = field(default=0.0, init=False, repr=False)
@@ -83,7 +92,16 @@ class L1(L1L2):
 
 @dataclass(frozen=True)
 class L2(L1L2):
-    """``l2 * sum(w**2)``: makes weights small."""
+    """``l2 * sum(w**2)``: keeps weights small.
+
+    Args:
+        l2: The factor, at least 0.
+
+    Source: Krogh & Hertz 1991, NIPS 4.
+
+    >>> L2(0.5)([1.0, -2.0])
+    2.5
+    """
 
     l1: float = field(default=0.0, init=False, repr=False)
     l2: float = 0.01
