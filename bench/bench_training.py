@@ -1,10 +1,8 @@
 """One training step with Adam, one thread: microseconds here and in the peers, in one interleaved run."""
 
-import importlib.util
-
 import pytest
-from interleaved import time_per
-from peers import MODULES, PEERS, ROWS, Initcore
+from interleaved import optional, time_per
+from peers import PEERS, ROWS, Initcore
 
 # Network, batch size, and how many epochs make one timing.
 NETWORKS = {
@@ -24,6 +22,5 @@ def bench_step(benchmark, compare, network):
         made = contestant(widths, batch)
         return lambda: made.run(epochs)
 
-    installed = {name: importlib.util.find_spec(MODULES[name]) is not None for name in PEERS}
-    peers = {name: call(peer) if installed[name] else None for name, peer in PEERS.items()}
+    peers = {peer.name: call(peer) if optional(peer.module) else None for peer in PEERS}
     compare("training step", call(Initcore), peers, time_per("us per step", epochs * (ROWS // batch)))

@@ -2,7 +2,8 @@
 
 Each class is made for one network and batch size and offers `run(epochs)`, which goes through the same data
 that many times, in batches of a new random order, and returns when it is done. Each is written as its own
-community would for speed: buffers kept and reused, `lax.scan` under jit, the fused optimizer.
+community would for speed: buffers kept and reused, `lax.scan` under jit, the fused optimizer. A new one is
+named in `PEERS` at the end; `module` is what must be installed.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import itertools
 import numpy as np
 
 RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
-
-
 ROWS = 8192  # of the data set
 
 
@@ -51,7 +50,7 @@ class Initcore:
 
 
 class NumPy:
-    name = "NumPy"
+    name, module = "NumPy", "numpy"
 
     def __init__(self, widths, batch):
         self.x, self.y = data(widths)
@@ -124,7 +123,7 @@ class NumPy:
 
 
 class PyTorch:
-    name = "PyTorch"
+    name, module = "PyTorch", "torch"
 
     def __init__(self, widths, batch):
         import torch
@@ -151,7 +150,7 @@ class PyTorch:
 
 
 class JAX:
-    name = "JAX"
+    name, module = "JAX", "jax"
 
     def __init__(self, widths, batch):
         import jax
@@ -200,7 +199,7 @@ class JAX:
 
 
 class ScikitLearn:
-    name = "scikit-learn"
+    name, module = "scikit-learn", "sklearn"
 
     def __init__(self, widths, batch):
         from sklearn.neural_network import MLPClassifier
@@ -215,5 +214,4 @@ class ScikitLearn:
             self.model.partial_fit(self.x, self.y, classes=self.classes)
 
 
-PEERS = {"NumPy": NumPy, "PyTorch": PyTorch, "JAX": JAX, "scikit-learn": ScikitLearn}
-MODULES = {"NumPy": "numpy", "PyTorch": "torch", "JAX": "jax", "scikit-learn": "sklearn"}
+PEERS = NumPy, PyTorch, JAX, ScikitLearn
