@@ -69,33 +69,44 @@ def test_accumulate_adds_to_what_is_there(isa, layout, dtype, rng):
     assert_close(c, expected, bound(layout, a, b) + 4 * np.finfo(dtype).eps * abs(expected))
 
 
-@pytest.mark.parametrize("k", [0, 5, 300])
-@pytest.mark.parametrize("n", [1, 10, 64, 100])
-def test_bias_and_activation_are_applied_once_at_the_end(isa, n, k, rng):
-    a, b = operands("nn", 11, n, k, np.float32, rng)
-    bias = rng.normal(size=n).astype(np.float32)
-    c = np.full((11, n), np.nan, np.float32)
-    _core.matmul("nn", a, b, c, bias=bias, activation=NUMBER["relu"])
-    expected = np.maximum(product("nn", a, b) + bias, 0)
-    assert_close(c, expected, bound("nn", a, b) + 4e-7 * (1 + abs(bias)))
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_bias_and_activation_are_applied_once_at_the_end(isa, layout, dtype, rng):
+    for m, n, k in itertools.product([0, 1, 11, 50], [0, 1, 10, 64, 100], [0, 1, 5, 300]):
+        a, b = operands(layout, m, n, k, dtype, rng)
+        bias = rng.normal(size=n).astype(dtype)
+        c = np.full((m, n), np.nan, dtype)
+        _core.matmul(layout, a, b, c, bias=bias, activation=NUMBER["relu"])
+        error = bound(layout, a, b) + 4 * np.finfo(dtype).eps * abs(bias)
+        assert_close(c, np.maximum(product(layout, a, b) + bias, 0), error)
 
 
-def test_slope_multiplies_the_finished_product(isa, rng):
-    a, b = operands("nt", 11, 70, 300, np.float32, rng)
-    y = np.maximum(rng.normal(size=(11, 70)), 0).astype(np.float32)
-    c = np.full((11, 70), np.nan, np.float32)
-    _core.matmul("nt", a, b, c, slope=NUMBER["relu"], y=y)
-    assert_close(c, product("nt", a, b) * (y > 0), bound("nt", a, b))
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_slope_multiplies_the_finished_product(isa, layout, dtype, accumulate, rng):
+    for m, n, k in itertools.product([0, 1, 11], [0, 1, 70], [0, 1, 300]):
+        a, b = operands(layout, m, n, k, dtype, rng)
+        y = np.maximum(rng.normal(size=(m, n)), 0).astype(dtype)
+        c = (rng.normal(size=(m, n)) if accumulate else np.full((m, n), np.nan)).astype(dtype)
+        expected = ((c if accumulate else 0) + product(layout, a, b)) * (y > 0)
+        _core.matmul(layout, a, b, c, accumulate=accumulate, slope=NUMBER["relu"], y=y)
+        assert_close(c, expected, bound(layout, a, b) + 4 * np.finfo(dtype).eps * abs(expected))
 
 
-@pytest.mark.parametrize("layout", ["nn", "tn"])
-def test_rows_are_gathered_out_of_a_data_set(isa, layout, rng):
-    data = rng.normal(size=(50, 33)).astype(np.float32)
-    rows = rng.integers(0, 50, 20)
-    b = rng.normal(size=(33, 12) if layout == "nn" else (20, 12)).astype(np.float32)
-    c = np.full((20 if layout == "nn" else 33, 12), np.nan, np.float32)
-    _core.matmul(layout, data, b, c, rows=rows)
-    assert_close(c, product(layout, data[rows], b), bound(layout, data[rows], b))
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_are_gathered_out_of_a_data_set(isa, layout, dtype, rng):
+    """Also few of them, many times the same ones, and more than a panel of b holds."""
+    for count, columns, n in itertools.product([0, 1, 20, 300], [0, 1, 33], [0, 1, 12, 65]):
+        data = rng.normal(size=(50, columns)).astype(dtype)
+        rows = rng.integers(0, 50, count)
+        taken = data[rows]
+        m, k = (columns, count) if layout == "tn" else (count, columns)
+        _, b = operands(layout, m, n, k, dtype, rng)
+        c = np.full((m, n), np.nan, dtype)
+        _core.matmul(layout, data, b, c, rows=rows)
+        assert_close(c, product(layout, taken, b), bound(layout, taken, b))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -130,6 +141,8 @@ def test_rows_of_equal_inputs_are_equal_whatever_tile_they_fall_into(isa, rng):
         ({"rows": np.array([0, 2])}, ["rows", "[0, 2)"]),
         ({"activation": 1, "slope": 1}, ["exclude"]),
         ({"activation": 10_000}, ["10000"]),
+        ({"slope": NUMBER["gelu"], "y": np.zeros((2, 5), np.float32)}, ["x and y"]),
+        ({"slope": NUMBER["relu"]}, ["slope needs y"]),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(change, words):
@@ -146,3 +159,13 @@ def test_read_only_output_is_refused():
     c.flags.writeable = False
     with pytest.raises(ValueError, match="writable"):
         _core.matmul("nn", np.zeros((2, 3), np.float32), np.zeros((3, 5), np.float32), c)
+
+
+@pytest.mark.parametrize("shared", ["a", "b"])
+def test_the_output_shares_no_memory_with_what_is_multiplied(shared):
+    memory = np.zeros(30, np.float32)
+    a, b, c, last = (memory[start : start + 9].reshape(3, 3) for start in (0, 9, 18, 17))
+    _core.matmul("nn", a, b, c)
+    factors = {"a": (b, a), "b": (a, b)}[shared]  # `last` begins with the end of b
+    with pytest.raises(ValueError, match="must not share memory"):
+        _core.matmul("nn", *factors, last)

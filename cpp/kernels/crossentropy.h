@@ -2,6 +2,7 @@
 // logits with softmax, loss and gradient in one pass. Targets are distributions or class numbers.
 #pragma once
 
+#include "kernels/largest.h"
 #include "kernels/losses.h"
 #include "kernels/vmath.h"
 
@@ -39,23 +40,6 @@ struct TargetRow {
     }
   }
 };
-
-/// The largest of n >= 1 numbers; a NaN may or may not count.
-template <typename T>
-T largest(const T* x, Index n) {
-  constexpr Index kWidth = kLanes<T>;
-  T lane[kWidth];
-  for (Index l = 0; l < kWidth; ++l) lane[l] = x[0];
-  const Index whole = n - n % kWidth;
-  for (Index j = 0; j < whole; j += kWidth) {
-#pragma omp simd
-    for (Index l = 0; l < kWidth; ++l) lane[l] = lane[l] > x[j + l] ? lane[l] : x[j + l];
-  }
-  T result = lane[0];
-  for (Index l = 1; l < kWidth; ++l) result = max(result, lane[l]);
-  for (Index j = whole; j < n; ++j) result = max(result, x[j]);
-  return result;
-}
 
 /// One row of logits z: loss = sum_j t_j (log sum_k e^z_k - z_j); gradient_j = factor dloss / dz_j unless
 /// null.

@@ -2,18 +2,11 @@
 #include "kernels/row_activations.h"
 
 #include "kernels/both.h"
+#include "kernels/largest.h"
 #include "kernels/vmath.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
-
-template <typename T>
-T largest(const T* x, Index n) {
-  T result = -Format<T>::kInfinity;
-#pragma omp simd reduction(max : result)
-  for (Index j = 0; j < n; ++j) result = max(result, x[j]);
-  return result;
-}
 
 template <typename T>
 void softmax_forward(const T* x, T* y, Index rows, Index columns, bool log) {
