@@ -32,7 +32,7 @@ ORDER = """
     losses metrics
     _schedule cycles schedules plateau regularizers
     _optimizer optimizers
-    vector layers network
+    vector program layers network
     callbacks training model
     idx image_files generators datasets
     candidates runs verdict figures report comparison compare presets

@@ -69,8 +69,9 @@ def test_callbacks_may_evaluate_and_predict(model, data):
     assert alone.fit(*data, epochs=3, verbose=0).history["loss"] == watched["loss"]
 
 
-def test_fit_within_fit_is_refused(model, data):
-    again = ic.callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: model.fit(*data, verbose=0))
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_train_batch_end", "on_epoch_end"])
+def test_fit_within_fit_is_refused(model, data, hook):
+    again = ic.callbacks.LambdaCallback(**{hook: lambda *_: model.fit(*data, verbose=0)})
     with pytest.raises(RuntimeError, match="being trained already"):
         model.fit(*data, verbose=0, callbacks=again)
     assert len(model.fit(*data, verbose=0).epoch) == 1

@@ -6,11 +6,11 @@ import math
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from initcore import activations
 from initcore._optimizer import Optimizer, State
@@ -21,56 +21,12 @@ from initcore.layers import activation as activation_layer
 from initcore.layers.base import Context, Layer, Lowered, Shape, Slope, Tensor
 from initcore.layers.container import Stack
 from initcore.losses import TOTAL_SIZE, Loss
-from initcore.metrics import Metric
 from initcore.plan import Buffer, Plan
+from initcore.program import Objective, Program, Trace, array_of
 from initcore.random import Key
 from initcore.vector import Vector
 
 Array = NDArray[Any]
-
-
-@dataclass
-class Trace:
-    """What one layer made of a batch: its output, and the gradient of the loss with respect to it.
-
-    For a layer whose activation is fused into it, the gradient is that before the activation.
-    """
-
-    name: str
-    output: Array
-    gradient: Array | None
-
-
-@dataclass
-class Program:
-    """A built plan, and the buffers that are read and written from outside."""
-
-    plan: Plan
-    x: Buffer
-    y: Buffer
-    dx: Buffer | None = None
-    dy: Buffer | None = None
-    totals: dict[str, Buffer] = field(default_factory=dict)
-    outputs: dict[str, Buffer] = field(default_factory=dict)
-    output_gradients: dict[str, Buffer] = field(default_factory=dict)
-
-    @property
-    def sums(self) -> dict[str, Array]:
-        """What the loss and each metric have added up since these were set to 0."""
-        return {name: _array(buffer) for name, buffer in self.totals.items()}
-
-    def clear_sums(self) -> None:
-        """Set them to 0."""
-        for array in self.sums.values():
-            array[:] = 0
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a network is trained for: the loss, and what is measured beside it."""
-
-    loss: Loss
-    metrics: dict[str, Metric]
 
 
 class Network:
@@ -263,7 +219,7 @@ class Network:
         plan.build()
         return Program(plan, x, lowered.y)
 
-    def forward(self, x: Any, training: bool = False, step: int | None = None) -> Array:
+    def forward(self, x: ArrayLike, training: bool = False, step: int | None = None) -> Array:
         """Return the network's output for ``x``, and keep what `backward` needs.
 
         Args:
@@ -302,7 +258,7 @@ class Network:
             self._last = program, len(data), number
             return self._rows(program.y, len(data))
 
-    def backward(self, dy: Any) -> Array:
+    def backward(self, dy: ArrayLike) -> Array:
         """Return the gradient with respect to the input of the last `forward`; `gradients` gets the others.
 
         Args:
@@ -321,11 +277,11 @@ class Network:
         if gradient.shape != expected:
             raise ValueError(f"dy must have the shape of the last output, {expected}, got {gradient.shape}")
         with self._exclusive():
-            _array(program.dy)[:rows] = gradient
+            array_of(program.dy)[:rows] = gradient
             program.plan.run(["backward"], rows, step=step)
             return self._rows(program.dx, rows)
 
-    def trace(self, x: Any, dy: Any = None, training: bool = False) -> list[Trace]:
+    def trace(self, x: ArrayLike, dy: ArrayLike | None = None, training: bool = False) -> list[Trace]:
         """Return what every layer makes of ``x``, and of the gradient ``dy`` if one is given.
 
         >>> import initcore as ic
@@ -348,7 +304,7 @@ class Network:
             for name, buffer in program.outputs.items()
         ]
 
-    def predict(self, x: Any, batch_size: int = 256) -> Array:
+    def predict(self, x: ArrayLike, batch_size: int = 256) -> Array:
         """Return the network's output at inference for ``x``, ``batch_size`` examples at a time.
 
         Raises:
@@ -372,9 +328,9 @@ class Network:
         return out
 
     def _rows(self, buffer: Buffer, rows: int) -> Array:
-        return _array(buffer)[:rows].reshape(rows, *buffer.shape[1:]).copy()
+        return array_of(buffer)[:rows].reshape(rows, *buffer.shape[1:]).copy()
 
-    def _examples(self, x: Any) -> Array:
+    def _examples(self, x: ArrayLike) -> Array:
         """Return ``x`` as a C-contiguous ``(n, columns)`` array of a dtype that the gather reads."""
         data = numbers("x", x)
         if data.dtype not in (np.float32, np.float64, np.uint8):
@@ -393,8 +349,3 @@ class Network:
         return np.ascontiguousarray(
             data.astype(native, copy=False).reshape(len(data), math.prod(self.input_shape))
         )
-
-
-def _array(buffer: Buffer) -> Array:
-    assert buffer.array is not None, "the plan is built"
-    return buffer.array

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from initcore import losses, optimizers
 from initcore import metrics as known_metrics
 from initcore._optimizer import Optimizer, State
-from initcore._row_weights import row_weights
+from initcore._row_weights import ClassWeight, row_weights
+from initcore._targets import numbers
 from initcore._validate import check_count, check_number
 from initcore.callbacks import Callback, CallbackList, History
 from initcore.layers.base import Layer, Shape
 from initcore.losses import Loss
 from initcore.metrics import Metric
-from initcore.network import Network, Objective, Program
+from initcore.network import Network
+from initcore.program import Objective, Program
 from initcore.random import Key
 
 Array = NDArray[Any]
@@ -71,6 +74,7 @@ class Trainer(Network):
 
     def _forget(self) -> None:
         super()._forget()
+        self._training = False
         self._rates: Array | None = None  # those of the epoch that runs, one for each batch
 
     def compile(
@@ -126,8 +130,8 @@ class Trainer(Network):
 
     def fit(
         self,
-        x: Any,
-        y: Any,
+        x: ArrayLike,
+        y: ArrayLike,
         batch_size: int = 32,
         epochs: int = 1,
         verbose: int | str = "auto",
@@ -135,8 +139,8 @@ class Trainer(Network):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
-        class_weight: Any = None,
-        sample_weight: Any = None,
+        class_weight: ClassWeight | None = None,
+        sample_weight: ArrayLike | None = None,
         initial_epoch: int = 0,
         allow_nonfinite: bool = False,
     ) -> History:
@@ -189,14 +193,10 @@ class Trainer(Network):
             data, validation = data.part(0, kept), data.part(kept, len(data))
         size = min(batch_size, len(data))
         params = {"epochs": epochs, "steps": -(-len(data) // size), "verbose": verbose}
-        with self._exclusive():
-            if self._rates is not None:
-                raise RuntimeError(
-                    "this model is being trained already: fit was called from its own callback"
-                )
-            self.history = History()
-            listeners = CallbackList(callbacks, self, params, history=self.history, verbose=verbose)
-            self.stop_training = False
+        history = History()
+        with self._exclusive(), self._training_once():
+            listeners = CallbackList(callbacks, self, params, history=history, verbose=verbose)
+            self.history, self.stop_training = history, False
             listeners.on_train_begin({})
             logs: dict[str, float] = {}
             for epoch in range(initial_epoch, epochs):
@@ -212,15 +212,15 @@ class Trainer(Network):
                 if self.stop_training:
                     break
             listeners.on_train_end(logs)
-        return self.history
+        return history
 
     def evaluate(
         self,
-        x: Any,
-        y: Any,
+        x: ArrayLike,
+        y: ArrayLike,
         batch_size: int = 256,
-        sample_weight: Any = None,
-        class_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
         """Return loss and metrics on data the model is not trained on here.
@@ -249,22 +249,23 @@ class Trainer(Network):
 
     def _prepare(
         self,
-        x: Any,
-        y: Any,
-        sample_weight: Any = None,
-        class_weight: Any = None,
+        x: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
         allow_nonfinite: bool = False,
     ) -> Data:
         """Return data checked and converted, or raise before anything is changed."""
         loss = self._compiled()[0].loss
         examples = self._examples(x)
-        if y is None or np.ndim(y) == 0:
+        given = None if y is None else numbers("targets", y)
+        if given is None or given.ndim == 0:
             raise ValueError(f"y must be given: the targets, one for each example of x; got {y!r}")
-        if len(examples) != len(y):
-            raise ValueError(f"x and y must have the same length, got {len(examples)} and {len(y)}")
+        if len(examples) != len(given):
+            raise ValueError(f"x and y must have the same length, got {len(examples)} and {len(given)}")
         if len(examples) == 0:
             raise ValueError("x must have at least one example, got none")
-        targets = loss.targets(y, self.output_shape[0] if self.output_shape else 1, self.dtype)
+        targets = loss.targets(given, self.output_shape[0] if self.output_shape else 1, self.dtype)
         if not allow_nonfinite:
             for name, array in (("x", examples), ("y", targets)):
                 if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -273,7 +274,7 @@ class Trainer(Network):
                         f"{name} must be finite, but row {bad} holds NaN or infinity. Clean it, or give "
                         "allow_nonfinite=True to train on it all the same."
                     )
-        return Data(examples, targets, row_weights(y, sample_weight, class_weight, self.dtype))
+        return Data(examples, targets, row_weights(given, sample_weight, class_weight, self.dtype))
 
     def _prepare_validation(self, validation: Any, allow_nonfinite: bool) -> Data:
         if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
@@ -284,6 +285,16 @@ class Trainer(Network):
             return self._prepare(validation[0], validation[1], weight, allow_nonfinite=allow_nonfinite)
         except (TypeError, ValueError) as error:
             raise type(error)(f"validation_data: {error}") from None
+
+    @contextmanager
+    def _training_once(self) -> Iterator[None]:
+        if self._training:
+            raise RuntimeError("this model is being trained already: fit was called from its own callback")
+        self._training = True
+        try:
+            yield
+        finally:
+            self._training, self._rates = False, None
 
     def _compiled(self) -> tuple[Objective, Optimizer, State]:
         if self.objective is None or self.optimizer is None or self._optimizer_state is None:
@@ -327,22 +338,19 @@ class Trainer(Network):
             step=first + 1,
         )
         done, begun = 0, -1
-        try:
-            while done < total and not (done and self.stop_training):
-                if callbacks.needs_batches and begun < done:
-                    callbacks.on_train_batch_begin(done, {})
-                    begun = done
-                before = done
-                done = core.advance(1 if callbacks.needs_batches else total, _SLICE)
-                self._step = first + done
-                if done == before:
-                    continue
-                if callbacks.needs_batches:
-                    callbacks.on_train_batch_end(before, self._logs(program))
-                if done < total and callbacks.shows_progress and not self.stop_training:
-                    callbacks.on_progress(done, total, self._logs(program))
-        finally:
-            self._rates = None
+        while done < total and not (done and self.stop_training):
+            if callbacks.needs_batches and begun < done:
+                callbacks.on_train_batch_begin(done, {})
+                begun = done
+            before = done
+            done = core.advance(1 if callbacks.needs_batches else total, _SLICE)
+            self._step = first + done
+            if done == before:
+                continue
+            if callbacks.needs_batches:
+                callbacks.on_train_batch_end(before, self._logs(program))
+            if done < total and callbacks.shows_progress and not self.stop_training:
+                callbacks.on_progress(done, total, self._logs(program))
         return self._logs(program)
 
     def _run_evaluation(self, data: Data, batch_size: int) -> dict[str, float]:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 from initcore.activations import Activation
+from initcore.laws import Initializer
 from initcore.plan import Buffer, Plan
 from initcore.random import Key
+from initcore.regularizers import L1L2
 
 Shape = tuple[int, ...]
 
@@ -23,8 +25,8 @@ class Tensor:
     """One array of a layer: its shape, how it starts, and what is added to the loss for it."""
 
     shape: Shape
-    initializer: Any
-    regularizer: Any = None
+    initializer: Initializer
+    regularizer: L1L2 | None = None
 
 
 @dataclass(frozen=True)

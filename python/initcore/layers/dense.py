@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from initcore import activations, initializers, regularizers
 from initcore._validate import check_count
 from initcore.activations import Activation as Function
+from initcore.laws import Initializer
 from initcore.layers import activation as activation_layer
 from initcore.layers.base import Context, Layer, Lowered, Shape, Slope, Tensor, chain
 from initcore.plan import Buffer
+from initcore.regularizers import L1L2
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,17 @@ class Dense(Layer):
     units: int
     activation: str | Function | None = None
     use_bias: bool = True
-    kernel_initializer: Any = "auto"
-    bias_initializer: Any = "zeros"
-    kernel_regularizer: Any = None
+    kernel_initializer: str | float | Initializer = "auto"
+    bias_initializer: str | float | Initializer = "zeros"
+    kernel_regularizer: str | L1L2 | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", check_count("units", self.units))
         object.__setattr__(self, "activation", activations.get(self.activation))
-        if not (isinstance(self.kernel_initializer, str) and self.kernel_initializer == "auto"):
+        if self.kernel_initializer != "auto":  # which waits to know the activation
             object.__setattr__(self, "kernel_initializer", initializers.get(self.kernel_initializer))
         object.__setattr__(self, "bias_initializer", initializers.get(self.bias_initializer))
-        if self.kernel_regularizer is not None:
-            object.__setattr__(self, "kernel_regularizer", regularizers.get(self.kernel_regularizer))
+        object.__setattr__(self, "kernel_regularizer", regularizers.get(self.kernel_regularizer))
 
     @property
     def function(self) -> Function:
@@ -71,12 +72,17 @@ class Dense(Layer):
         return (self.units,)
 
     def tensors(self, input_shape: Shape, feeds: Function) -> dict[str, Tensor]:
-        scheme = self.kernel_initializer
-        if isinstance(scheme, str):
-            scheme = initializers.auto(feeds if self.function.name == "identity" else self.function)
-        kernel = Tensor((math.prod(input_shape), self.units), scheme, self.kernel_regularizer)
-        bias = {"bias": Tensor((self.units,), self.bias_initializer)} if self.use_bias else {}
-        return {"kernel": kernel, **bias, **activation_layer.learned(self.function, (self.units,))}
+        fed = feeds if self.function.name == "identity" else self.function
+        tensors = {
+            "kernel": Tensor(
+                (math.prod(input_shape), self.units),
+                initializers.get(self.kernel_initializer, fed),
+                regularizers.get(self.kernel_regularizer),
+            )
+        }
+        if self.use_bias:
+            tensors["bias"] = Tensor((self.units,), initializers.get(self.bias_initializer))
+        return {**tensors, **activation_layer.learned(self.function, (self.units,))}
 
     def output_activation(self) -> Function | None:
         return None if self.function.name == "identity" else self.function
