@@ -122,6 +122,12 @@ class Network:
     def _output_activation(self) -> Activation:
         return self.stack.output_activation() or activations.get(None)
 
+    def _gathered(self, plan: Plan, slot: str, shape: Shape, dtype: np.dtype[Any] | None = None) -> Buffer:
+        """Return a buffer that the plan's segment "gather" fills with the batch's rows of ``slot``."""
+        rows = plan.batch(*shape, dtype=dtype, name=slot)
+        plan.add("gather", "gather", slot=slot, out=rows)
+        return rows
+
     def _objective_program(
         self,
         objective: Objective,
@@ -139,17 +145,14 @@ class Network:
         training = optimizer is not None
         plan = Plan(batch_size, self.dtype)
         context = self._context(plan, training)
-        x = plan.batch(*self.input_shape, name="x")
-        target = plan.batch(*target_shape, dtype=target_dtype, name="y")
-        weight = plan.batch(1, name="w") if weighted else None
-        for slot, buffer in (("x", x), ("y", target), ("w", weight)):
-            if buffer is not None:
-                plan.add("gather", "gather", slot=slot, out=buffer)
+        x = self._gathered(plan, "x", self.input_shape)
+        target = self._gathered(plan, "y", target_shape, target_dtype)
+        weight = self._gathered(plan, "w", (1,)) if weighted else None
 
         fused = self._fuses(objective.loss)
         stack = self.stack.without_activation() if fused else self.stack
         lowered = stack.lower(context, x, self.input_shape, False)
-        program = Program(plan, x, lowered.y)
+        program = Program(plan, lowered.y)
         logits = objective.loss.uses_logits(self._output_activation().name)
         gradient = context.like(lowered.y) if training else None
         program.totals["loss"] = plan.fixed(TOTAL_SIZE, dtype=np.float64)
@@ -191,33 +194,32 @@ class Network:
         """Return a plan of "forward" and "backward" that keeps what every layer makes of a batch."""
         plan = Plan(rows, self.dtype)
         context = self._context(plan, training)
-        x = plan.batch(*self.input_shape, name="x")
-        plan.add("gather", "gather", slot="x", out=x)
-        program = Program(plan, x, x)
+        outputs: dict[str, Buffer] = {}
+        gradients: dict[str, Buffer] = {}
 
         def watch(name: str, part: Lowered) -> Lowered:
-            program.outputs[name] = part.y
+            outputs[name] = part.y
 
             def backward(dy: Buffer, below: Slope | None) -> Buffer | None:
-                program.output_gradients[name] = dy
+                gradients[name] = dy
                 return part.backward(dy, below)
 
             return Lowered(part.y, backward, part.slope)
 
+        x = self._gathered(plan, "x", self.input_shape)
         lowered = self.stack.lower_each(context, x, self.input_shape, True, watch)
-        program.y = lowered.y
-        program.dy = context.like(lowered.y)
-        program.dx = lowered.backward(context.times_slope(program.dy, lowered.slope), None)
+        dy = context.like(lowered.y)
+        dx = lowered.backward(context.times_slope(dy, lowered.slope), None)
         plan.build()
-        return program
+        return Program(plan, lowered.y, dx, dy, outputs=outputs, output_gradients=gradients)
 
     def _inference_program(self, rows: int) -> Program:
+        """Return a plan of "forward" at inference."""
         plan = Plan(rows, self.dtype)
-        x = plan.batch(*self.input_shape, name="x")
-        plan.add("gather", "gather", slot="x", out=x)
+        x = self._gathered(plan, "x", self.input_shape)
         lowered = self.stack.lower(self._context(plan, False), x, self.input_shape, False)
         plan.build()
-        return Program(plan, x, lowered.y)
+        return Program(plan, lowered.y)
 
     def forward(self, x: ArrayLike, training: bool = False, step: int | None = None) -> Array:
         """Return the network's output for ``x``, and keep what `backward` needs.

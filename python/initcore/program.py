@@ -37,7 +37,6 @@ class Program:
     """A built plan, and the buffers that are read and written from outside."""
 
     plan: Plan
-    x: Buffer
     y: Buffer
     dx: Buffer | None = None
     dy: Buffer | None = None
