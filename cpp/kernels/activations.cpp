@@ -3,21 +3,10 @@
 
 #include "kernels/activation_list.h"
 #include "kernels/both.h"
+#include "kernels/struct_parameters.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
-
-/// An F whose members are the given parameters, in the order of F::kParameters.
-template <typename F, typename T>
-F with_parameters(const double* p) {
-  if constexpr (requires { F::kParameters[1]; } && sizeof(F) == 2 * sizeof(T)) {
-    return F{static_cast<T>(p[0]), static_cast<T>(p[1])};
-  } else if constexpr (requires { F::kParameters; }) {
-    return F{static_cast<T>(p[0])};
-  } else {
-    return F{};
-  }
-}
 
 // [[gnu::flatten]]: all of f is inlined. A call would end the vectorization, and a copy of f outside this
 // file's anonymous namespace could be linked for another instruction set.
@@ -41,29 +30,22 @@ template <typename F, typename T>
   }
 }
 
-template <typename F, typename T>
-constexpr Activation<T> row() {
-  Activation<T> result{F::kName,      F::kFormula,   F::kSource, {}, F::kSlopeNeedsInput,
-                       forward<F, T>, backward<F, T>};
-  if constexpr (requires { F::kParameters; }) {
-    int i = 0;
-    for (const Parameter& parameter : F::kParameters) result.parameters[i++] = parameter;
+template <typename T>
+struct Maker {
+  using Row = Activation<T>;
+
+  template <typename F>
+  static constexpr Row row() {
+    Row result{F::kName, F::kFormula, F::kSource, {}, F::kSlopeNeedsInput, forward<F, T>, backward<F, T>};
+    list_parameters<F>(result.parameters);
+    return result;
   }
-  return result;
-}
-
-template <typename List>
-struct Rows;
-
-template <template <typename> class... F, typename T>
-struct Rows<TypeList<F<T>...>> {
-  static constexpr Activation<T> kRows[] = {row<F<T>, T>()...};
 };
 
 template <typename T>
 constexpr ActivationKernels<T> table() {
   using List = ActivationList<T>;
-  return {Rows<List>::kRows, List::kCount};
+  return {Table<Maker<T>, List>::kRows, List::kCount};
 }
 
 }  // namespace

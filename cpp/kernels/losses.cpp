@@ -3,18 +3,10 @@
 
 #include "kernels/both.h"
 #include "kernels/loss_list.h"
+#include "kernels/struct_parameters.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
-
-template <typename F, typename T>
-F with_parameters(const double* p) {
-  if constexpr (requires { F::kParameters; }) {
-    return F{static_cast<T>(p[0])};
-  } else {
-    return F{};
-  }
-}
 
 /// The sum of the values over n elements; gradient[i] = factor slope_i unless gradient is null.
 template <typename F, typename T>
@@ -74,34 +66,28 @@ double elementwise(const LossRows<T>& r, Index begin, Index end) {
   return share * sum;
 }
 
-template <typename F, typename T>
-constexpr Loss<T> row() {
-  Loss<T> result{F::kName, F::kFormula, F::kSource, {}, false, nullptr};
-  if constexpr (requires { F::kClasses; }) {
-    result.classes = F::kClasses;
-    result.run = F::run;
-  } else {
-    result.run = elementwise<F, T>;
-  }
-  if constexpr (requires { F::kParameters; }) {
-    int i = 0;
-    for (const Parameter& parameter : F::kParameters) result.parameters[i++] = parameter;
-  }
-  return result;
-}
+template <typename T>
+struct Maker {
+  using Row = Loss<T>;
 
-template <typename List>
-struct Rows;
-
-template <template <typename> class... F, typename T>
-struct Rows<TypeList<F<T>...>> {
-  static constexpr Loss<T> kRows[] = {row<F<T>, T>()...};
+  template <typename F>
+  static constexpr Row row() {
+    Row result{F::kName, F::kFormula, F::kSource, {}, false, nullptr};
+    if constexpr (requires { F::kClasses; }) {
+      result.classes = F::kClasses;
+      result.run = F::run;
+    } else {
+      result.run = elementwise<F, T>;
+    }
+    list_parameters<F>(result.parameters);
+    return result;
+  }
 };
 
 template <typename T>
 constexpr LossKernels<T> table() {
   using List = LossList<T>;
-  return {Rows<List>::kRows, List::kCount};
+  return {Table<Maker<T>, List>::kRows, List::kCount};
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // Contract: losses with their gradients. The list of them is at the end of loss_list.h.
 #pragma once
 
-#include "kernels/activations.h"
+#include "index.h"
+#include "kernels/parameters.h"
 
 namespace initcore {
 

@@ -81,31 +81,28 @@ double penalty(const T* w, T* g, Index n, double l1, double l2) {
   return l1 * absolute + l2 * squares;
 }
 
-template <typename Rule, typename T>
-constexpr UpdateRule<T> row() {
-  UpdateRule<T> result{Rule::kName, Rule::kSource, {}, {}, {}, prepare<Rule, T>, step<Rule, T>};
-  int i = 0, j = 0, k = 0;
-  if constexpr (requires { Rule::kHyperparameters; })
-    for (const char* name : Rule::kHyperparameters) result.hyperparameters[i++] = name;
-  if constexpr (requires { Rule::kSlots; })
-    for (const char* name : Rule::kSlots) result.slots[j++] = name;
-  if constexpr (requires { Rule::kScalars; })
-    for (const char* name : Rule::kScalars) result.scalars[k++] = name;
-  return result;
-}
+template <typename T>
+struct Maker {
+  using Row = UpdateRule<T>;
 
-template <typename List>
-struct Rows;
-
-template <template <typename> class... Rule, typename T>
-struct Rows<TypeList<Rule<T>...>> {
-  static constexpr UpdateRule<T> kRows[] = {row<Rule<T>, T>()...};
+  template <typename Rule>
+  static constexpr Row row() {
+    Row result{Rule::kName, Rule::kSource, {}, {}, {}, prepare<Rule, T>, step<Rule, T>};
+    int i = 0, j = 0, k = 0;
+    if constexpr (requires { Rule::kHyperparameters; })
+      for (const char* name : Rule::kHyperparameters) result.hyperparameters[i++] = name;
+    if constexpr (requires { Rule::kSlots; })
+      for (const char* name : Rule::kSlots) result.slots[j++] = name;
+    if constexpr (requires { Rule::kScalars; })
+      for (const char* name : Rule::kScalars) result.scalars[k++] = name;
+    return result;
+  }
 };
 
 template <typename T>
 constexpr OptimizerKernels<T> table() {
   using List = OptimizerList<T>;
-  return {Rows<List>::kRows, List::kCount, sum_of_squares<T>, penalty<T>};
+  return {Table<Maker<T>, List>::kRows, List::kCount, sum_of_squares<T>, penalty<T>};
 }
 
 }  // namespace
