@@ -107,7 +107,9 @@ def test_what_does_not_work_ends_with_1_and_a_sentence(call, tmp_path):
     missing = call(*QUICK, "--dataset", "fashion-mnist", "--folder", str(tmp_path))
     assert missing.exit_code == 1 and "t10k" in missing.stderr
     (tmp_path / "file").write_text("")
-    assert call(*QUICK, "--schemes", "zeros", "--out", "file/inside").exit_code == 1
+    unwritable = call(*QUICK, "--schemes", "zeros", "--out", "file/inside")
+    assert unwritable.exit_code == 1 and "--out must be a folder" in unwritable.stderr
+    assert not unwritable.stdout  # it was said before the training, not after
 
 
 def test_help_shows_every_choice_and_examples(call):

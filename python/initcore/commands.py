@@ -11,6 +11,7 @@ import inspect
 import json
 import platform
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,9 @@ def compare(
     console = Console(stderr=True)
     show = console.is_terminal and not quiet
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    folder = Path(OUT) if out is None and not as_json else out
+    if folder is not None:
+        _check_writable(folder)
     try:
         with Progress(*columns, console=console, transient=True, disable=not show) as bar:
             task = bar.add_task("training", total=None)
@@ -168,8 +172,8 @@ def compare(
         click.echo(json.dumps(result.to_dict(), allow_nan=False))
     else:
         _print(result)
-    if out is not None or not as_json:
-        _write(result, Path(OUT) if out is None else out)
+    if folder is not None:
+        _write(result, folder)
 
 
 def _add_rate(arguments: dict[str, Any], rate: float) -> None:
@@ -204,6 +208,16 @@ def _print(result: Comparison) -> None:
             console.print(sentence, markup=False, highlight=False)
     for sentence in ("", *result.known) if result.known else ():
         click.echo(sentence)
+
+
+def _check_writable(folder: Path) -> None:
+    """Fail now, rather than after minutes of training, if nothing can be written there."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise _Failure(f"--out must be a folder to write to, got {folder}: {error.strerror}") from error
 
 
 def _write(result: Comparison, folder: Path) -> None:
