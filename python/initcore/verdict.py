@@ -92,7 +92,7 @@ def about_all(schemes: Sequence[Scheme], context: Context) -> list[str]:
         )
     others = [scheme for scheme in stuck if not scheme.symmetric]
     if others and first not in others:
-        sentences.append(f"{_names(others)} did not leave chance in {context.epochs} epochs.")
+        sentences.append(f"{_names(others)} did not leave chance in {_count(context.epochs)}.")
     if len(schemes[0].runs) == 1:
         sentences.append("One seed shows no spread: differences may be luck. Use five or more.")
     if len(schemes[0].runs) == 2:
