@@ -268,7 +268,7 @@ class Trainer(Network):
         targets = loss.targets(given, self.output_shape[0] if self.output_shape else 1, self.dtype)
         if not allow_nonfinite:
             for name, array in (("x", examples), ("y", targets)):
-                if array.dtype.kind == "f" and not np.isfinite(array).all():
+                if array.dtype.kind == "f" and not _all_finite(array):
                     bad = int(np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))[0])
                     raise ValueError(
                         f"{name} must be finite, but row {bad} holds NaN or infinity. Clean it, or give "
@@ -374,3 +374,10 @@ def _verbosity(verbose: int | str) -> int:
     if verbose not in (0, 1, 2):
         raise ValueError(f"verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
     return int(verbose)
+
+
+def _all_finite(array: Array) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum()):  # one pass, and no array as large as the data
+            return True
+    return bool(np.isfinite(array).all())
