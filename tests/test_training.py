@@ -93,9 +93,22 @@ def test_shuffling_visits_every_example_once_in_new_orders():
     model.compile(ic.optimizers.SGD(1.0), "mae")
     model.fit(np.ones((90, 1)), np.full((90, 1), 1e6), batch_size=1, epochs=2, verbose=0, callbacks=[Watch()])
     assert seen == [90, 180]
-    orders = [(ic.Key(0) / f"shuffle/{epoch}").permutation(90) for epoch in range(2)]
+    orders = [(ic.Key(0) / "shuffle").permutation(90, step=step) for step in (0, 90)]
     assert all(sorted(order) == list(range(90)) for order in orders)
     assert (orders[0] != orders[1]).any()
+
+
+def test_fits_one_after_another_are_one_long_fit(blobs):
+    x, y = blobs
+
+    def train(*epochs):
+        model = model_for(x)
+        model.compile("adam", "sparse_categorical_crossentropy")
+        for n in epochs:
+            model.fit(x, y, epochs=n, verbose=0)
+        return model.parameters["dense/kernel"].tobytes()
+
+    assert train(1, 1, 2) == train(4)
 
 
 @pytest.mark.parametrize(
