@@ -77,10 +77,11 @@ struct GatheredColumnsOfA {
   T operator()(int i, Index p) const { return a[rows[p] * lda + i]; }
 };
 
-/// c (kRows, kVecs vectors) = start + a (kRows, k) b (k, kVecs vectors), where b is packed and start is
-/// c itself, the bias, or 0.
-template <typename T, int kRows, int kVecs, typename A>
-inline void tile(Index k, const A a, const T* b, T* c, Index ldc, bool from_c, const T* bias) {
+/// c (kRows, kVecs vectors) = start + a (kRows, k) b (k, kVecs vectors), where start is c itself, the bias,
+/// or 0. With kPack, b is packed on the way: the first tile of a panel does it for the others.
+template <bool kPack, typename T, int kRows, int kVecs, typename A>
+inline void tile(Index k, const A a, const T* b, Index ldb, T* packed, T* c, Index ldc, bool from_c,
+                 const T* bias) {
   constexpr int kW = kLanes<T>;
   Vector<T> sum[kRows][kVecs];
 #pragma GCC unroll 8
@@ -91,7 +92,10 @@ inline void tile(Index k, const A a, const T* b, T* c, Index ldc, bool from_c, c
   for (Index p = 0; p < k; ++p) {
     Vector<T> row[kVecs];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVecs; ++j) row[j] = load(b + (p * kVecs + j) * kW);
+    for (int j = 0; j < kVecs; ++j) {
+      row[j] = load(b + p * ldb + j * kW);
+      if constexpr (kPack) store<T>(packed + (p * kVecs + j) * kW, row[j]);
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
       const T a_ip = a(i, p);
@@ -170,24 +174,31 @@ struct Panel {
 
   /// Rows [i, i + rows) with rows <= kN: dispatches to the tile of just that height.
   template <int kN>
-  void rows_of(Index i, Index rows, Index p0, Index depth, const T* packed) const {
+  void rows_of(Index i, Index rows, Index p0, Index depth, const T* b, Index ldb) const {
     if constexpr (kN > 0) {
-      if (rows < kN) return rows_of<kN - 1>(i, rows, p0, depth, packed);
+      if (rows < kN) return rows_of<kN - 1>(i, rows, p0, depth, b, ldb);
       T* c = s.c + i * s.ldc + j0;
       const bool from_c = s.accumulate || p0 > 0;
       const A<T, kN> a(s, i, p0);
       if (width == kStride) {
-        tile<T, kN, kVecs>(depth, a, packed, c, s.ldc, from_c, s.bias ? bias : nullptr);
+        tile<false, T, kN, kVecs>(depth, a, b, ldb, nullptr, c, s.ldc, from_c, s.bias ? bias : nullptr);
       } else {  // ragged right edge: through a full-width copy
         alignas(64) T whole[kN * kStride];
         if (from_c)
           for (int r = 0; r < kN; ++r)
             for (Index j = 0; j < width; ++j) whole[r * kStride + j] = c[r * s.ldc + j];
-        tile<T, kN, kVecs>(depth, a, packed, whole, kStride, from_c, s.bias ? bias : nullptr);
+        tile<false, T, kN, kVecs>(depth, a, b, ldb, nullptr, whole, kStride, from_c, s.bias ? bias : nullptr);
         for (int r = 0; r < kN; ++r)
           for (Index j = 0; j < width; ++j) c[r * s.ldc + j] = whole[r * kStride + j];
       }
     }
+  }
+
+  /// The first tile of rows, which reads b where it lies and packs it for the others.
+  void first_rows(Index i, Index p0, Index depth, T* packed) const {
+    const A<T, kRows> a(s, i, p0);
+    tile<true, T, kRows, kVecs>(depth, a, s.b + p0 * s.ldb + j0, s.ldb, packed, s.c + i * s.ldc + j0, s.ldc,
+                                s.accumulate || p0 > 0, s.bias ? bias : nullptr);
   }
 
   void finish(Index i, Index rows) const {
@@ -211,20 +222,27 @@ struct Panel {
   void run(Index i0, Index i1) {
     if (s.bias)
       for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
+    const bool readable = width == kStride && s.layout != Layout::kNT;  // b's rows as they lie
     alignas(64) T packed[kDepth<T> * kStride];
     Index p0 = 0;
     do {  // at least once: with k = 0, c still becomes the bias
       const Index depth = min(kDepth<T>, s.k - p0);
-      const T* panel = packed;
-      if (s.ldb == kStride && width == kStride && s.layout != Layout::kNT) {
-        panel = s.b + p0 * s.ldb;  // lies in memory as if packed
+      const bool last = p0 + depth == s.k;
+      const T* b = packed;
+      Index ldb = kStride, i = i0;
+      if (readable && (s.ldb == kStride || i1 - i0 <= kRows)) {  // lies as if packed, or is read only once
+        b = s.b + p0 * s.ldb + j0;
+        ldb = s.ldb;
+      } else if (readable) {
+        first_rows(i0, p0, depth, packed);
+        if (last) finish(i0, kRows);
+        i += kRows;
       } else {
         pack(s, p0, depth, j0, width, kStride, packed);
       }
-      const bool last = p0 + depth == s.k;
-      for (Index i = i0; i < i1; i += kRows) {
+      for (; i < i1; i += kRows) {
         const Index rows = min<Index>(kRows, i1 - i);
-        rows_of<kRows>(i, rows, p0, depth, panel);
+        rows_of<kRows>(i, rows, p0, depth, b, ldb);
         if (last) finish(i, rows);
       }
       p0 += depth;

@@ -102,9 +102,11 @@ class Key:
         """
         words = self.bits(n, step=step)
         low = np.uint64((1 << max(n - 1, 0).bit_length()) - 1)
-        words = (words & ~low) | np.arange(n, dtype=np.uint64)
+        words &= ~low
+        words |= np.arange(n, dtype=np.uint64)
         words.sort()
-        return (words & low).astype(np.int64)
+        words &= low
+        return words.view(np.int64)
 
     def uniform(
         self,

@@ -160,8 +160,8 @@ class Trainer(Network):
             callbacks: Callbacks, see ``initcore.callbacks``.
             validation_split: Share of the data, from its end, that is kept for validation.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``; goes before ``validation_split``.
-            shuffle: Whether each epoch goes through the data in a new order. It depends on the model's seed and
-                on the number of steps since ``compile`` alone.
+            shuffle: Whether each epoch goes through the data in a new order, which depends on the model's
+                seed and the number of steps since ``compile`` alone.
             class_weight: Weight by class: a dict (missing classes count 1), a sequence, or "balanced".
             sample_weight: Weight by example, ``(n,)``.
             initial_epoch: Number of epochs already done.
