@@ -10,10 +10,11 @@ namespace {
 template <typename From, typename T>
 void gather(const From* source, const std::int64_t* rows, Index first, Index n, Index columns, T scale,
             T* out) {
-  // Rows lie anywhere in memory: the processor cannot guess the next one, and would wait for each.
+  // Long rows lie anywhere in memory: the processor cannot guess the next one, and would wait for each.
   constexpr Index kAhead = 3, kLine = 64 / sizeof(From);
+  const bool fetch = rows && columns > 8 * kLine;
   for (Index i = 0; i < n; ++i) {
-    if (rows && i + kAhead < n) {
+    if (fetch && i + kAhead < n) {
       const From* ahead = source + rows[first + i + kAhead] * columns;
       for (Index j = 0; j < columns; j += kLine) __builtin_prefetch(ahead + j);
     }

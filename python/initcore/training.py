@@ -146,9 +146,9 @@ class Trainer(Network):
     ) -> History:
         """Train for ``epochs`` epochs; return the history of loss and metrics.
 
-        Whole epochs run natively, with the GIL released. Ctrl-C raises KeyboardInterrupt within about 0.1 s;
-        the parameters are then those after the last whole step, and ``model.history`` holds the epochs that
-        were finished.
+        Whole epochs run natively, with the GIL released. Ctrl-C raises KeyboardInterrupt within about 0.1 s
+        (a single operation that takes longer, on a huge batch, is finished first); the parameters are then
+        those after the last whole step, and ``model.history`` holds the epochs that were finished.
 
         Args:
             x: Examples ``(n, *input_shape)``: floats, integers, or bytes (uint8), which are read as
