@@ -1,6 +1,4 @@
 // Operations that move and join arrays: gather, column_sum, add, multiply.
-#include <cstring>
-
 #include "bindings/bound_plan.h"
 #include "dispatch.h"
 #include "threads.h"
@@ -23,8 +21,7 @@ void gather(BoundPlan& plan, const std::string& segment, const std::string& slot
       const auto* from = source->elements<std::int32_t>(columns);
       for (Index i = 0; i < batch.rows; ++i) {
         const Index row = batch.order ? batch.order[batch.first + i] : batch.first + i;
-        std::memcpy(to + i * columns, from + row * columns,
-                    sizeof(std::int32_t) * static_cast<std::size_t>(columns));
+        for (Index j = 0; j < columns; ++j) to[i * columns + j] = from[row * columns + j];
       }
     });
     return;

@@ -144,21 +144,25 @@ void transpose(const T* from, Index from_stride, Index width, Index depth, T* to
 }
 
 /// Packs rows [p0, p0 + depth) and columns [j0, j0 + width) of b (or of its transpose) into rows of
-/// `stride` elements, the rest of each row 0.
+/// `stride` elements. What stands behind `width` is any number: those columns of a tile are not kept.
 template <typename T>
 void pack(const Product<T>& s, Index p0, Index depth, Index j0, Index width, Index stride, T* packed) {
-  if (width < stride) {
-#pragma omp simd
-    for (Index i = 0; i < depth * stride; ++i) packed[i] = 0;
-  }
   if (s.layout == Layout::kNT) {
-    transpose(s.b + j0 * s.ldb + p0, s.ldb, width, depth, packed, stride);
-  } else {
-    for (Index p = 0; p < depth; ++p) {
-      const T* row = s.b + (p0 + p) * s.ldb + j0;
+    if (width < stride) {
 #pragma omp simd
-      for (Index j = 0; j < width; ++j) packed[p * stride + j] = row[j];
+      for (Index i = 0; i < depth * stride; ++i) packed[i] = 0;
     }
+    transpose(s.b + j0 * s.ldb + p0, s.ldb, width, depth, packed, stride);
+    return;
+  }
+  // Whole vectors as long as b has that many elements: a row written in pieces could not be read at once.
+  const Index end = (s.k - 1) * s.ldb + s.n;
+  for (Index p = 0; p < depth; ++p) {
+    const Index at = (p0 + p) * s.ldb + j0;
+    const Index readable = at + stride <= end ? stride : width;
+    for (Index j = readable; j < stride; ++j) packed[p * stride + j] = 0;
+#pragma omp simd
+    for (Index j = 0; j < readable; ++j) packed[p * stride + j] = s.b[at + j];
   }
 }
 
