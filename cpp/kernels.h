@@ -16,6 +16,7 @@
 #include "kernels/normalization.h"
 #include "kernels/optimizers.h"
 #include "kernels/random.h"
+#include "kernels/roof.h"
 #include "kernels/row_activations.h"
 
 // Every family: the name of its table, the struct that holds its function pointers.
@@ -30,6 +31,7 @@
   FAMILY(normalization, NormalizationKernels) \
   FAMILY(optimizers, OptimizerKernels)        \
   FAMILY(random, RandomKernels)               \
+  FAMILY(roof, RoofKernels)                   \
   FAMILY(row_activations, RowActivationKernels)
 
 namespace initcore {

@@ -28,7 +28,7 @@ ORDER = """
     quadrature activations theory
     laws initializers
     dataset _files weights _targets _row_weights statistics
-    plan
+    plan roof
     losses metrics
     _schedule cycles schedules plateau regularizers
     _optimizer optimizers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_isa', 'build', 'choose_isa', 'compiled_isas', 'cpu_limits', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_philox', 'random_truncated_normal', 'random_uniform', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_isa']
+__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_isa', 'build', 'choose_isa', 'compiled_isas', 'cpu_limits', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_philox', 'random_truncated_normal', 'random_uniform', 'roof_multiply_add', 'roof_sum', 'roof_sums', 'roof_triad', 'roof_update', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_isa']
 class Operand:
     def __init__(self, array: numpy.ndarray, per_row: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -170,6 +170,26 @@ def random_truncated_normal(out: numpy.ndarray, key: typing.SupportsInt | typing
     ...
 def random_uniform(out: numpy.ndarray, key: typing.SupportsInt | typing.SupportsIndex, low: typing.SupportsFloat | typing.SupportsIndex, high: typing.SupportsFloat | typing.SupportsIndex, most: typing.SupportsFloat | typing.SupportsIndex | None = None, step: typing.SupportsInt | typing.SupportsIndex = 0, offset: typing.SupportsInt | typing.SupportsIndex = 0, strides: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] | None = None) -> None:
     ...
+def roof_multiply_add(values: numpy.ndarray, factor: typing.SupportsFloat | typing.SupportsIndex, term: typing.SupportsFloat | typing.SupportsIndex, rounds: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    values = values * factor + term, `rounds` times, in registers.
+    """
+def roof_sum(x: numpy.ndarray, out: numpy.ndarray, passes: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    out = the sums of the rows of x, `passes` times anew.
+    """
+def roof_sums(dtype: str) -> int:
+    """
+    How many sums roof_multiply_add keeps for each thread.
+    """
+def roof_triad(a: numpy.ndarray, b: numpy.ndarray, c: numpy.ndarray, factor: typing.SupportsFloat | typing.SupportsIndex, passes: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    a = b + factor * c, `passes` times anew.
+    """
+def roof_update(first: numpy.ndarray, second: numpy.ndarray, third: numpy.ndarray, g: numpy.ndarray, factor: typing.SupportsFloat | typing.SupportsIndex, passes: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    p = p * factor + g for each p of three, `passes` times.
+    """
 def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def softmax_backward(dy: numpy.ndarray, y: numpy.ndarray, dx: numpy.ndarray, log: bool) -> None:
