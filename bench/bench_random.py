@@ -2,59 +2,24 @@
 
 import numpy as np
 import pytest
-from interleaved import optional, rate
+from interleaved import rate
 
-from initcore import _core
+from initcore.bench import entries
 from initcore.initializers import HeNormal
 from initcore.random import Key
 
-N = 1 << 18
-KEY = Key(0)
-GENERATOR = np.random.default_rng(0)
-
-
-def numpy_truncated(out):
-    """Redraw what falls outside, as NumPy's users do: it has no such law."""
-    GENERATOR.standard_normal(out=out, dtype=out.dtype)
-    outside = np.flatnonzero(abs(out) > 2)
-    while outside.size:
-        out[outside] = GENERATOR.standard_normal(outside.size, out.dtype)
-        outside = outside[abs(out[outside]) > 2]
-
-
-# Law: ours, NumPy's, PyTorch's.
-LAWS = {
-    "uniform": (
-        lambda out: _core.random_uniform(out, KEY.word, low=0, high=1),
-        lambda out: GENERATOR.random(out=out, dtype=out.dtype),
-        lambda torch, out: out.uniform_(0, 1),
-    ),
-    "normal": (
-        lambda out: _core.random_normal(out, KEY.word, mean=0, stddev=1),
-        lambda out: GENERATOR.standard_normal(out=out, dtype=out.dtype),
-        lambda torch, out: out.normal_(0, 1),
-    ),
-    "truncated_normal": (
-        lambda out: _core.random_truncated_normal(out, KEY.word, mean=0, stddev=1, low=-2, high=2),
-        numpy_truncated,
-        lambda torch, out: torch.nn.init.trunc_normal_(out, 0, 1, -2, 2),
-    ),
-}
-
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("law", LAWS)
-def bench_law(compare, law, dtype, isa):
-    ours, numpys, torchs = LAWS[law]
-    out, torch = np.empty(N, dtype), optional("torch")
-    tensor = torch and torch.empty(N, dtype=getattr(torch, dtype))
-    peers = {"NumPy": lambda: numpys(out), "PyTorch": torch and (lambda: torchs(torch, tensor))}
-    compare("random numbers", lambda: ours(out), peers, rate("M samples/s", N / 1e6))
+@pytest.mark.parametrize("law", entries.LAWS)
+def bench_law(measure, law, dtype, isa, threads):
+    entry = entries.law(law, threads, dtype, n=1 << 18)
+    measure(entry.called(f"{entry.name} {isa}"))
 
 
 def bench_he_normal(compare):
     """What a user calls: 784 x 512 weights, key and validation included."""
     law, shape, stddev = HeNormal(), (784, 512), np.float32((2 / 784) ** 0.5)
-    in_numpy = lambda: GENERATOR.standard_normal(shape, np.float32) * stddev  # noqa: E731
+    key, generator = Key(0), np.random.default_rng(0)
+    in_numpy = lambda: generator.standard_normal(shape, np.float32) * stddev  # noqa: E731
     unit = rate("M samples/s", 784 * 512 / 1e6)
-    compare("weights of a layer", lambda: law(shape, KEY), {"NumPy": in_numpy}, unit)
+    compare("weights of a layer", lambda: law(shape, key), {"NumPy": in_numpy}, unit)

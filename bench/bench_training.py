@@ -1,26 +1,52 @@
-"""One training step with Adam, one thread: microseconds here and in the peers, in one interleaved run."""
+"""One training step: microseconds here and in the peers, in one interleaved run, beside the roof.
+
+First with Adam, then what makes a step another one: the optimizer, dropout, batch
+normalization, the activation.
+"""
+
+from dataclasses import replace
 
 import pytest
-from interleaved import optional, time_per
-from peers import PEERS, ROWS, Initcore
 
-# Network, batch size, and how many epochs make one timing.
-NETWORKS = {
-    "784-128-10, batch 32": ((784, 128, 10), 32, 4),
-    "784-128-64-10, batch 64": ((784, 128, 64, 10), 64, 4),
-    "20-32-16-2, batch 32": ((20, 32, 16, 2), 32, 40),
-    "784-512-512-10, batch 128": ((784, 512, 512, 10), 128, 2),
-}
+from initcore.bench import entries
+from initcore.bench.networks import NETWORKS
+
+every_network = pytest.mark.parametrize("work", NETWORKS, ids=lambda work: work.name)
+some_networks = pytest.mark.parametrize("work", [NETWORKS[0], NETWORKS[3]], ids=lambda work: work.name)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def bench_step(benchmark, compare, network):
-    widths, batch, epochs = NETWORKS[network]
-    epochs = epochs if benchmark.enabled else 1
+@pytest.fixture
+def step(measure, benchmark, threads):
+    def run(work, seconds, group="training step"):
+        if not benchmark.enabled:  # it is only asked whether everything still runs
+            work = replace(work, rows=2 * work.batch, epochs=1)
+        measure(entries.training(work, threads, group=group), seconds)
 
-    def call(contestant):
-        made = contestant(widths, batch)
-        return lambda: made.run(epochs)
+    return run
 
-    peers = {peer.name: call(peer) if optional(peer.module) else None for peer in PEERS}
-    compare("training step", call(Initcore), peers, time_per("us per step", epochs * (ROWS // batch)))
+
+@every_network
+def bench_step(step, work):
+    step(work, 5.0)
+
+
+@every_network
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adagrad"])
+def bench_optimizer(step, work, optimizer):
+    step(replace(work, optimizer=optimizer), 2.5, f"training step with {optimizer}")
+
+
+@some_networks
+def bench_dropout(step, work):
+    step(replace(work, dropout=0.2), 2.5, "training step with dropout")
+
+
+@some_networks
+def bench_normalization(step, work):
+    step(replace(work, normalization=True), 2.5, "training step with batch normalization")
+
+
+@some_networks
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu"])
+def bench_activation(step, work, activation):
+    step(replace(work, activation=activation), 2.5, f"training step with {activation}")

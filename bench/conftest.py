@@ -1,33 +1,25 @@
 """What every benchmark shares: the libraries' settings, the fixtures, the summary of a run."""
 
+import importlib.util
 import os
+import runpy
 from contextlib import contextmanager
-from itertools import groupby, zip_longest
+from itertools import groupby
+from pathlib import Path
 
-# Before any of the libraries is imported: one thread each, and the kernels that it picks for this processor.
-for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1 inter_op_parallelism_threads=1",
-)
-
-for variable in (
-    "OPENBLAS_CORETYPE",  # "Haswell" halves the speed of NumPy's products on a processor with AVX-512
-    "OPENBLAS_L2_SIZE",
-    "NPY_DISABLE_CPU_FEATURES",
-    "ATEN_CPU_CAPABILITY",
-    "ONEDNN_MAX_CPU_ISA",
-    "MKL_ENABLE_INSTRUCTIONS",
-):
-    os.environ.pop(variable, None)
+# Before any of the libraries is imported, initcore included: how many threads each, and its best kernels.
+PACKAGE = Path(importlib.util.find_spec("initcore").origin).parent
+THREADS = int(os.environ.get("INITCORE_BENCH_THREADS", "1"))
+runpy.run_path(str(PACKAGE / "bench" / "settings.py"))["prepare"](os.environ, THREADS)
 
 import pytest  # noqa: E402
-from interleaved import Result, Unit, interleave  # noqa: E402
+from interleaved import Entry, Result, interleave  # noqa: E402
 
 from initcore import _core  # noqa: E402
+from initcore.bench import report  # noqa: E402
 
 RESULTS = pytest.StashKey[list[Result]]()
+NOTES = pytest.StashKey[list[str]]()
 
 
 @contextmanager
@@ -40,8 +32,9 @@ def kept(get, put, value):
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    with kept(_core.num_threads, _core.set_num_threads, 1) as value:
+def threads():
+    """How many every library may use: INITCORE_BENCH_THREADS, or one."""
+    with kept(_core.num_threads, _core.set_num_threads, THREADS) as value:
         yield value
 
 
@@ -53,24 +46,37 @@ def isa(request):
 
 
 @pytest.fixture
-def compare(benchmark, request):
-    """Return a function that times our call beside the others' and reports; see README.md.
+def measure(benchmark, request):
+    """Return a function that measures an `initcore.bench` Entry and reports it; see README.md."""
 
-    Of the peers, None is one that is not installed.
-    """
-
-    def run(group, ours, peers, unit: Unit, seconds=0.4):
-        benchmark.group = group
-        present = {name: call for name, call in peers.items() if call is not None}
-        medians = interleave(benchmark, ours, present, seconds)
-        if medians:
-            name = benchmark.param or request.node.name.removeprefix("bench_")
-            missing = sorted(peers.keys() - present.keys())
-            result = Result(group, name, unit, medians, missing)
+    def run(entry, seconds=0.4):
+        benchmark.group = entry.group
+        result = interleave(benchmark, entry, seconds)
+        if result:
             benchmark.extra_info |= result.info()
             request.config.stash.setdefault(RESULTS, []).append(result)
 
     return run
+
+
+@pytest.fixture
+def compare(measure, benchmark, request):
+    """Return a function that makes an entry of its arguments and measures it.
+
+    Of the peers, None is one that is not installed.
+    """
+
+    def run(group, ours, peers, unit, seconds=0.4):
+        name = benchmark.param or request.node.name.removeprefix("bench_")
+        measure(Entry(group, name, unit, ours, peers), seconds)
+
+    return run
+
+
+@pytest.fixture
+def note(request):
+    """Return a function that adds lines to the end of the summary."""
+    return request.config.stash.setdefault(NOTES, []).extend
 
 
 def pytest_configure(config):
@@ -80,21 +86,16 @@ def pytest_configure(config):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    results = sorted(config.stash.get(RESULTS, []), key=lambda result: (result.group, result.unit.name))
-    if not results:
-        return
-    terminalreporter.section("initcore, and how many times as long the others take")
-    for (group, unit), entries in groupby(results, lambda result: (result.group, result.unit.name)):
-        terminalreporter.line(f"{group}: {unit}")
-        for line in aligned([entry.cells() for entry in entries]):
-            terminalreporter.line(f"  {line}".rstrip())
-    missing = sorted({name for result in results for name in result.missing})
-    if missing:
-        terminalreporter.line(f"not installed: {', '.join(missing)}")
-
-
-def aligned(rows):
-    """Return rows of cells as lines with straight columns."""
-    columns = zip_longest(*rows, fillvalue="")
-    widths = [max(map(len, column)) for column in columns]
-    return ["   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) for row in rows]
+    results = [result.info() for result in config.stash.get(RESULTS, [])]
+    if results:
+        terminalreporter.section("initcore, how much of the roof's speed that is, how long the others take")
+        results.sort(key=lambda entry: (entry["group"], entry["unit"]))
+        for (group, unit), entries in groupby(results, lambda entry: (entry["group"], entry["unit"])):
+            terminalreporter.line(f"{group}: {unit}")
+            for line in report.aligned(report.table(list(entries))):
+                terminalreporter.line(f"  {line}".rstrip())
+        missing = sorted({name for entry in results for name in entry["missing"]})
+        if missing:
+            terminalreporter.line(f"not installed: {', '.join(missing)}")
+    for line in config.stash.get(NOTES, []):
+        terminalreporter.line(line)

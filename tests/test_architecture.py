@@ -36,6 +36,7 @@ ORDER = """
     callbacks training model
     idx image_files generators datasets
     candidates runs verdict figures report comparison compare presets
+    bench
     commands cli __main__
     __init__
 """.split()  # noqa: SIM905

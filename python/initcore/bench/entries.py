@@ -1,0 +1,238 @@
+"""The comparisons, each a function that returns an `Entry`: the same work in initcore and in the others.
+
+To add one: such a function; a row of it in `suite` if it belongs to the run of a minute, and a call in
+``bench/``. The number of threads comes last. All is float32 unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initcore import _core, activations, optimizers, roof
+from initcore._optimizer import Optimizer
+from initcore.bench import elementwise
+from initcore.bench.in_numpy import adam as numpy_adam
+from initcore.bench.interleaved import Call, Entry, optional, rate, time_per
+from initcore.bench.networks import NETWORKS, Workload
+from initcore.bench.peers import PEERS, Contestant, Initcore
+from initcore.plan import aligned_empty
+from initcore.random import Key
+
+PRODUCTS = (  # m, n, k
+    ("nn", 32, 128, 784),
+    ("nn", 64, 128, 784),
+    ("tn", 784, 128, 64),
+    ("nt", 128, 512, 512),
+    ("nn", 256, 256, 256),
+    ("nn", 1024, 1024, 1024),
+)
+ACTIVATIONS = tuple(elementwise.FORWARD)
+PARAMETERS = 100_000, 10_000_000  # of an optimizer step: in the cache, and not
+LAWS = "uniform", "normal", "truncated_normal"
+
+_N = 1 << 16  # elements of an activation: 256 KB, in the second-level cache
+_SAMPLES = 1 << 20
+_VECTORS = {"adam": 7, "sgd": 3, "rmsprop": 5, "adagrad": 5}  # moved by an optimizer's step
+
+
+def training(
+    work: Workload, threads: int = 1, peers: Sequence[type[Contestant]] = PEERS, group: str = "training step"
+) -> Entry:
+    """A training step, in microseconds; the roof is its products and the optimizer's traffic."""
+    products = roof.multiply_adds(work.flops * work.steps, threads)
+    passes = max(round(work.steps * _VECTORS[work.optimizer] / 7), 1)
+    traffic = roof.updates(work.parameters, passes, threads)
+
+    def bound() -> None:
+        products()
+        traffic()
+
+    calls = {
+        peer.name: _runner(peer, work, threads) if optional(peer.module) else None
+        for peer in peers
+        if peer.offers(work)
+    }
+    unit = time_per("us per step", work.steps)
+    return Entry(group, work.name, unit, _runner(Initcore, work, threads), calls, bound)
+
+
+def _runner(contestant: type[Contestant], work: Workload, threads: int) -> Call:
+    made = contestant(work, threads)
+    return lambda: made.run(work.epochs)
+
+
+def product(layout: str, m: int, n: int, k: int, threads: int = 1, dtype: str = "float32") -> Entry:
+    """c = a b, with the layout of a and b: n as it is, t transposed. GFLOP/s; the roof is multiply-adds."""
+    rng, torch = np.random.default_rng(0), optional("torch")
+    a = rng.standard_normal((k, m) if layout[0] == "t" else (m, k)).astype(dtype)
+    b = rng.standard_normal((n, k) if layout[1] == "t" else (k, n)).astype(dtype)
+    c, theirs = np.empty((2, m, n), dtype)
+    left, right = (a.T if layout[0] == "t" else a), (b.T if layout[1] == "t" else b)
+    flops = 2 * m * n * k
+    times = max(round(2e6 / flops), 1)  # a call shall not be all overhead of the call
+    in_torch = None
+    if torch is not None:
+        torch.set_num_threads(threads)
+        x, y, out = torch.from_numpy(left), torch.from_numpy(right), torch.from_numpy(theirs)
+        in_torch = repeated(lambda: torch.matmul(x, y, out=out), times)
+    return Entry(
+        "product m x n x k",
+        f"{m}x{n}x{k}-{layout}",
+        rate("GFLOP/s", 1e-9 * flops * times),
+        repeated(lambda: _core.matmul(layout, a, b, c), times),
+        {"NumPy": repeated(lambda: np.matmul(left, right, out=theirs), times), "PyTorch": in_torch},
+        roof.multiply_adds(flops * times, threads, dtype),
+    )
+
+
+def repeated(call: Callable[[], object], times: int) -> Call:
+    """Return a call that makes some calls."""
+    if times == 1:
+        return call
+
+    def run() -> None:
+        for _ in range(times):
+            call()
+
+    return run
+
+
+def activation(name: str, threads: int = 1) -> Entry:
+    """y = f(x), in nanoseconds per element."""
+    f, x, y, theirs, _ = _elements(name, threads)
+    forward = elementwise.FORWARD[name]
+    return Entry(
+        "activation",
+        name,
+        time_per("ns per element", _N),
+        lambda: _core.activation_forward(f.number, x, y, f.kernel_parameters),
+        {"NumPy": lambda: forward(x, theirs), "PyTorch": elementwise.in_torch(name, x)},
+    )
+
+
+def slope(name: str, threads: int = 1) -> Entry:
+    """dx = dy f'(x), in nanoseconds per element."""
+    f, x, y, theirs, dy = _elements(name, threads)
+    dx, backward = np.empty_like(x), elementwise.SLOPE[name]
+    return Entry(
+        "slope of an activation",
+        name,
+        time_per("ns per element", _N),
+        lambda: _core.activation_backward(f.number, dy, x, y, dx, f.kernel_parameters),
+        {
+            "NumPy": lambda: backward(dy, x, y, theirs),
+            "PyTorch": elementwise.slope_in_torch(name, dy, x, y),
+        },
+    )
+
+
+def _elements(name: str, threads: int) -> tuple[Any, ...]:
+    torch = optional("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)
+    f = activations.get(name)
+    x, dy = np.random.default_rng(0).normal(0, 2, (2, _N)).astype(np.float32)
+    y = f(x)
+    return f, x, y, np.empty_like(x), dy
+
+
+def vectors(count: int, n: int) -> list[NDArray[Any]]:
+    """Return aligned float32 vectors of zeros; the first holds a gradient."""
+    result = [aligned_empty(n, np.float32) for _ in range(count)]
+    result[0][:] = np.random.default_rng(0).standard_normal(n, np.float32)
+    for vector in result[1:]:
+        vector.fill(0)
+    return result
+
+
+def our_step(optimizer: Optimizer, n: int) -> Call:
+    """Return a call that takes a step of one of our optimizers on ``n`` parameters."""
+    g, w = vectors(2, n)
+    state = optimizer.init(n)
+    return lambda: optimizer.step(w, g, state)
+
+
+def torch_adam(n: int, fused: bool) -> Call | None:
+    """Return a call that takes a step of PyTorch's Adam, or None where it is not installed."""
+    torch = optional("torch")
+    if torch is None:
+        return None
+    g, w = vectors(2, n)
+    parameter = torch.nn.Parameter(torch.from_numpy(w))
+    parameter.grad = torch.from_numpy(g)
+    step: Call = torch.optim.Adam([parameter], fused=fused).step
+    return step
+
+
+def adam(n: int, threads: int = 1) -> Entry:
+    """A step of Adam on ``n`` parameters, in nanoseconds each; the roof is its traffic."""
+    torch = optional("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)
+    g, w, m, v, s, u = vectors(6, n)
+    steps = 0
+
+    def in_numpy() -> None:
+        nonlocal steps
+        steps += 1
+        numpy_adam(w, g, m, v, s, u, steps)
+
+    return Entry(
+        "step of Adam",
+        f"{n:_} parameters".replace("_", " "),
+        time_per("ns per parameter", n),
+        our_step(optimizers.Adam(), n),
+        {
+            "NumPy": in_numpy,
+            "PyTorch fused": torch_adam(n, fused=True),
+            "PyTorch": torch_adam(n, fused=False),
+        },
+        roof.updates(n, 1, threads),
+    )
+
+
+def law(name: str, threads: int = 1, dtype: str = "float32", n: int = _SAMPLES) -> Entry:
+    """Random numbers, millions in a second."""
+    torch, generator, key = optional("torch"), np.random.default_rng(0), Key(0)
+    out = np.empty(n, dtype)
+    tensor = torch and torch.empty(n, dtype=getattr(torch, dtype))
+    ours: dict[str, Call] = {
+        "uniform": lambda: _core.random_uniform(out, key.word, low=0, high=1),
+        "normal": lambda: _core.random_normal(out, key.word, mean=0, stddev=1),
+        "truncated_normal": lambda: _core.random_truncated_normal(
+            out, key.word, mean=0, stddev=1, low=-2, high=2
+        ),
+    }
+    in_numpy: dict[str, Call] = {
+        "uniform": lambda: generator.random(out=out, dtype=out.dtype),
+        "normal": lambda: generator.standard_normal(out=out, dtype=out.dtype),
+        "truncated_normal": lambda: _redrawn(generator, out),
+    }
+    in_torch: dict[str, Call] = {
+        "uniform": lambda: tensor.uniform_(0, 1),
+        "normal": lambda: tensor.normal_(0, 1),
+        "truncated_normal": lambda: torch.nn.init.trunc_normal_(tensor, 0, 1, -2, 2),
+    }
+    return Entry(
+        "random numbers",
+        name if dtype == "float32" else f"{name}, {dtype}",
+        rate("M samples/s", n / 1e6),
+        ours[name],
+        {"NumPy": in_numpy[name], "PyTorch": in_torch[name] if torch else None},
+    )
+
+
+def _redrawn(generator: np.random.Generator, out: NDArray[Any]) -> None:
+    """Truncated normal numbers, as NumPy's users get them: what falls outside is drawn anew."""
+    generator.standard_normal(out=out, dtype=out.dtype)
+    outside = np.flatnonzero(abs(out) > 2)
+    while outside.size:
+        out[outside] = generator.standard_normal(outside.size, out.dtype)
+        outside = outside[abs(out[outside]) > 2]
+
+
+__all__ = ["ACTIVATIONS", "LAWS", "NETWORKS", "PARAMETERS", "PRODUCTS"]

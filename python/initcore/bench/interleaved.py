@@ -1,0 +1,169 @@
+"""Timings that a noisy machine cannot bend: contestants take turns, medians are compared."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+OURS = "initcore"
+ROOF = "roof"
+ROUNDS = 7, 300  # at least, at most
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a call's seconds are told in."""
+
+    name: str
+    value: Callable[[float], float]
+
+
+def time_per(name: str, count: float) -> Unit:
+    """Return the time that each of the ``count`` things of a call takes: ``time_per("ns per element", n)``.
+
+    >>> time_per("us per step", 2).value(1e-6)
+    0.5
+    """
+    scale = {"ns": 1e9, "us": 1e6, "ms": 1e3}[name.split()[0]]
+    return Unit(name, lambda seconds: seconds / count * scale)
+
+
+def rate(name: str, amount: float) -> Unit:
+    """Return how much is done in a second, of which a call does ``amount``: ``rate("GB/s", 1e-9 * size)``.
+
+    >>> rate("GB/s", 3).value(2)
+    1.5
+    """
+    return Unit(name, lambda seconds: amount / seconds)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One comparison: the same work, done by us and by others.
+
+    Attributes:
+        group, name: What is compared, and on what.
+        unit: What a call's seconds are told in.
+        ours: Our call.
+        peers: The others' calls by name; None is one that is not installed. Left out is who
+            cannot do the work.
+        roof: A call that does what cannot be avoided: as many multiply-adds, as many bytes moved.
+    """
+
+    group: str
+    name: str
+    unit: Unit
+    ours: Call
+    peers: Mapping[str, Call | None]
+    roof: Call | None = None
+
+    def called(self, name: str) -> Entry:
+        """Return the same under another name."""
+        return replace(self, name=name)
+
+    @property
+    def present(self) -> dict[str, Call]:
+        """Those that take turns with us, by name."""
+        calls = {name: call for name, call in self.peers.items() if call is not None}
+        return calls if self.roof is None else {**calls, ROOF: self.roof}
+
+    @property
+    def missing(self) -> list[str]:
+        """Those that are not installed."""
+        return sorted(name for name, call in self.peers.items() if call is None)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Medians of one entry."""
+
+    group: str
+    name: str
+    unit: Unit
+    seconds: Mapping[str, float]  # by contestant, ours first
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """How many times as long as we the others took."""
+        return {
+            name: value / self.seconds[OURS]
+            for name, value in self.seconds.items()
+            if name not in (OURS, ROOF)
+        }
+
+    @property
+    def of_roof(self) -> float | None:
+        """How much of the roof's speed ours is, if there is a roof: 1 is all of it."""
+        return self.seconds[ROOF] / self.seconds[OURS] if ROOF in self.seconds else None
+
+    @property
+    def value(self) -> float:
+        """Our figure in the unit."""
+        return self.unit.value(self.seconds[OURS])
+
+    def info(self) -> dict[str, Any]:
+        """Return all of it as what JSON knows."""
+        return {
+            "group": self.group,
+            "name": self.name,
+            "unit": self.unit.name,
+            "values": {name: self.unit.value(value) for name, value in self.seconds.items()},
+            "ratios": self.ratios,
+            "of_roof": self.of_roof,
+            "missing": self.missing,
+        }
+
+
+def optional(module: str) -> Any:
+    """Return a module, or None where it is not installed."""
+    return importlib.import_module(module) if importlib.util.find_spec(module) else None
+
+
+def timed(call: Call) -> float:
+    """Return the seconds of one call."""
+    start = perf_counter()
+    call()
+    return perf_counter() - start
+
+
+def turn(calls: Mapping[str, Call], quick: bool) -> dict[str, float]:
+    """Time each once; quick ones once more before it, which brings their data back into the cache."""
+    times = {}
+    for name, call in calls.items():
+        if quick:
+            call()
+        times[name] = timed(call)
+    return times
+
+
+def plan_rounds(calls: Mapping[str, Call], seconds: float, at_least: int = ROUNDS[0]) -> tuple[bool, int]:
+    """Warm all up; return whether they are quick, and how many rounds fit into some seconds."""
+    turn(calls, False)
+    cost = sum(turn(calls, False).values())
+    quick = cost < 0.05
+    return quick, int(min(max(seconds / (2 * cost if quick else cost), at_least), ROUNDS[1]))
+
+
+def medians(calls: Mapping[str, Call], seconds: float, at_least: int = ROUNDS[0]) -> dict[str, float]:
+    """Let all take turns for about some seconds; return the median of each.
+
+    >>> sorted(medians({"a": lambda: None, "b": lambda: None}, seconds=0.001))
+    ['a', 'b']
+    """
+    quick, rounds = plan_rounds(calls, seconds, at_least)
+    turns = [turn(calls, quick) for _ in range(rounds)]
+    return {name: statistics.median(one[name] for one in turns) for name in calls}
+
+
+def measure(entry: Entry, seconds: float, at_least: int = ROUNDS[0]) -> Result:
+    """Measure an entry for about some seconds."""
+    found = medians({OURS: entry.ours, **entry.present}, seconds, at_least)
+    return Result(entry.group, entry.name, entry.unit, found, entry.missing)

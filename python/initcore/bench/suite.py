@@ -1,0 +1,108 @@
+"""The run of a minute: some of each kind of comparison, and the roof.
+
+It takes place in a process of its own, which starts with the right environment (see `settings`): whoever asks
+has imported NumPy long before. To add a comparison: a row of PARTS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from initcore import _core, roof
+from initcore._validate import check_count, check_number, choose
+from initcore.bench import entries, machine, settings
+from initcore.bench.interleaved import Entry, measure
+
+Progress = Callable[[int, int, str], None]  # done, of how many, what is next
+
+_ROUNDS = 5  # at least, of everything
+_PREPARATION = 0.4  # share of the time in which nothing is measured: imports, compilers, warming up
+
+# What the parts consist of, and how much of the time each entry gets.
+PARTS: dict[str, tuple[float, list[Callable[[int], Entry]]]] = {
+    "training": (5, [partial(entries.training, work) for work in entries.NETWORKS]),
+    "products": (1, [partial(entries.product, *shape) for shape in entries.PRODUCTS]),
+    "activations": (
+        0.7,
+        [partial(make, name) for make in (entries.activation, entries.slope) for name in entries.ACTIVATIONS],
+    ),
+    "optimizer": (1.5, [partial(entries.adam, n) for n in entries.PARAMETERS]),
+    "random": (0.7, [partial(entries.law, name) for name in entries.LAWS]),
+}
+
+
+def run_here(threads: int, seconds: float, parts: Sequence[str], progress: Progress) -> dict[str, Any]:
+    """Measure in this process; for the one that `run` starts."""
+    _core.set_num_threads(threads)
+    work = [(PARTS[name][0], make) for name in parts for make in PARTS[name][1]]
+    total = len(work) + 1
+    unit = seconds * (1 - _PREPARATION) / (2 + sum(weight for weight, _ in work))
+    progress(0, total, "roof")
+    found = roof.measure(threads, 2 * unit)
+    results = []
+    for done, (weight, make) in enumerate(work, 1):
+        progress(done, total, _label(make))
+        results.append(measure(make(threads), weight * unit, _ROUNDS if seconds else 1).info())
+    return {
+        "machine": machine.describe(),
+        "threads": threads,
+        "roof": found.to_dict(),
+        "entries": results,
+    }
+
+
+def _label(make: Any) -> str:
+    """Return what to call an entry before it is made."""
+    first = make.args[0]
+    return f"{make.func.__name__} {getattr(first, 'name', None) or ' '.join(map(str, make.args))}"
+
+
+def run(
+    threads: int = 1,
+    seconds: float = 60.0,
+    only: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measure initcore beside the peers that are installed, and beside the roof.
+
+    Args:
+        threads: How many every library may use.
+        seconds: About how long it takes.
+        only: Parts: ``"training"``, ``"products"``, ``"activations"``, ``"optimizer"``, ``"random"``; all if
+            none is named.
+        progress: Called with how many entries are done, of how many, and what comes next.
+
+    Returns:
+        What `report.text` prints and `picture.draw` draws: dictionaries and lists that JSON knows.
+
+    Raises:
+        ValueError, TypeError: An argument does not fit.
+        RuntimeError: The process that measures has failed.
+    """
+    check_count("threads", threads)
+    check_number("seconds", seconds, low=0)
+    parts = [choose("a part", name, PARTS) and name for name in only] or list(PARTS)
+    command = [sys.executable, "-m", "initcore.bench", json.dumps([threads, seconds, parts])]
+    environment = settings.environment(os.environ, threads)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None, "it was asked for"
+        results: dict[str, Any] | None = None
+        try:
+            for line in child.stdout:
+                message = json.loads(line)
+                if "entries" in message:
+                    results = message
+                elif progress is not None:
+                    progress(*message["progress"])
+        except BaseException:  # Ctrl-C above all: do not measure on for nobody
+            child.terminate()
+            raise
+    if child.returncode or results is None:
+        raise RuntimeError(f"the process that measures ended with {child.returncode}; its words are above")
+    return results

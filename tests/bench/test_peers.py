@@ -1,0 +1,93 @@
+"""The peers take the same steps as we do: what is compared in time is the same mathematics."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from initcore.bench.in_jax import JAX
+from initcore.bench.in_numpy import NumPy
+from initcore.bench.in_torch import PyTorch
+from initcore.bench.interleaved import optional
+from initcore.bench.networks import NETWORKS, Workload
+from initcore.bench.peers import PEERS, Initcore
+
+# One batch is all of the data, so that the order of the rows plays no part.
+SMALL = Workload((6, 9, 7, 3), batch=32, rows=32)
+VARIANTS = [
+    SMALL,
+    *(replace(SMALL, optimizer=name) for name in ("sgd", "rmsprop", "adagrad")),
+    *(replace(SMALL, activation=name) for name in ("tanh", "sigmoid", "gelu")),
+    replace(SMALL, normalization=True),
+    replace(SMALL, normalization=True, activation="gelu"),
+]
+STEPS = 3
+
+
+def name(work):
+    return " ".join([work.optimizer, work.activation, "normalized" if work.normalization else ""])
+
+
+def assert_same_steps(work, peer, arrays):
+    """Start ours from the arrays of a peer (kernel, bias, scale, shift by layer); let both take steps."""
+    mine = Initcore(work, 1)
+    views = mine.model.parameters  # in the same order: Dense, then its normalization
+    before = arrays()
+    for view, value in zip(views.values(), before, strict=True):
+        view[...] = value
+    peer.run(STEPS)
+    mine.run(STEPS)
+    for (name, own), old, theirs in zip(views.items(), before, arrays(), strict=True):
+        if work.normalization and name.endswith("/bias") and theirs.shape != (work.widths[-1],):
+            continue  # the normalization takes the bias out again: its gradient is rounding alone
+        step = abs(theirs - old).max()
+        assert step > 0
+        # The median: where a gradient is nearly zero, Adam and RMSprop make a step of the rounding errors.
+        assert np.median(abs(own - theirs)) <= 1e-3 * step, name
+
+
+@pytest.mark.parametrize("work", VARIANTS, ids=name)
+def test_numpy_takes_our_steps(work):
+    peer = NumPy(work, 1)
+    assert_same_steps(work, peer, lambda: [array.copy() for layer in peer.p for array in layer])
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("work", VARIANTS, ids=name)
+def test_pytorch_takes_our_steps(work):
+    pytest.importorskip("torch", reason="compares with PyTorch")
+    peer = PyTorch(work, 1)
+    assert_same_steps(work, peer, lambda: [p.detach().numpy().T.copy() for p in peer.model.parameters()])
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("work", VARIANTS, ids=name)
+def test_jax_takes_our_steps(work):
+    pytest.importorskip("jax", reason="compares with JAX")
+    peer = JAX(work, 1)
+    order = ("w", "b", "scale", "shift")
+
+    def arrays():
+        return [np.array(layer[key]) for layer in peer.state[0] for key in order if key in layer]
+
+    assert_same_steps(work, peer, arrays)
+
+
+@pytest.mark.parametrize("peer", [*PEERS, Initcore], ids=lambda peer: peer.name)
+@pytest.mark.parametrize("work", [SMALL, replace(SMALL, dropout=0.3), *VARIANTS[1:]], ids=name)
+def test_whoever_offers_the_work_does_it(peer, work):
+    if not optional(peer.module):
+        pytest.skip(f"needs {peer.module}")
+    if not peer.offers(work):
+        assert peer.name == "scikit-learn"
+        return
+    peer(replace(work, rows=64), 1).run(2)
+
+
+def test_the_work_is_counted():
+    work = Workload((784, 128, 10), 32, rows=64, epochs=3)
+    assert work.name == "784-128-10, batch 32" and work.steps == 6
+    assert work.parameters == 784 * 128 + 128 + 128 * 10 + 10
+    assert work.flops == 2 * 32 * (2 * 784 * 128 + 3 * 128 * 10)
+    assert len({one.name for one in NETWORKS}) == len(NETWORKS)
+    assert all(one.rows % one.batch == 0 for one in NETWORKS)
