@@ -1,4 +1,4 @@
-"""NumPy's and PyTorch's activations compute what ours do: what is compared in time is the same mathematics."""
+"""NumPy's and PyTorch's activations compute what ours do: the time is that of the same mathematics."""
 
 import numpy as np
 import pytest

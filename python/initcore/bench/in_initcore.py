@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from initcore import layers, optimizers
+from initcore._optimizer import Optimizer
 from initcore.bench.networks import RATE, Workload, data
 from initcore.info import set_num_threads
 from initcore.model import Sequential
 
-_OPTIMIZERS = {
+_OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
     "adam": optimizers.Adam,
     "sgd": optimizers.SGD,
     "rmsprop": optimizers.RMSprop,
