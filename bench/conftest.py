@@ -16,7 +16,7 @@ import pytest  # noqa: E402
 from interleaved import Entry, Result, interleave  # noqa: E402
 
 from initcore import _core  # noqa: E402
-from initcore.bench import report  # noqa: E402
+from initcore.bench import tables  # noqa: E402
 
 RESULTS = pytest.StashKey[list[Result]]()
 NOTES = pytest.StashKey[list[str]]()
@@ -92,7 +92,7 @@ def pytest_terminal_summary(terminalreporter, config):
         results.sort(key=lambda entry: (entry["group"], entry["unit"]))
         for (group, unit), entries in groupby(results, lambda entry: (entry["group"], entry["unit"])):
             terminalreporter.line(f"{group}: {unit}")
-            for line in report.aligned(report.table(list(entries))):
+            for line in tables.aligned(tables.table(list(entries))):
                 terminalreporter.line(f"  {line}".rstrip())
         missing = sorted({name for entry in results for name in entry["missing"]})
         if missing:

@@ -23,6 +23,4 @@ def interleave(benchmark, entry, seconds):
     if not benchmark.enabled:
         return None
     medians = {name: statistics.median(one[name] for one in turns) for name in others}
-    return Result(
-        entry.group, entry.name, entry.unit, {OURS: benchmark.stats["median"]} | medians, entry.missing
-    )
+    return entry.result({OURS: benchmark.stats["median"]} | medians)

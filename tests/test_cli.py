@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -139,6 +140,25 @@ def test_theory_is_the_gain_of_every_activation(call):
     text = call("theory", "gelu", "relu").stdout
     assert "1.53353" in text and "1.41421" in text and len(text.splitlines()) == 3
     assert call("theory", "gelo").exit_code == 2 and call("theory", "softmax").exit_code == 2
+
+
+def test_bench_prints_a_table_or_json_and_writes_both(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(presets.__file__).parents[1]))  # a relative one is of elsewhere
+    quick = "bench", "--only", "random", "--seconds", "0"
+    table = call(*quick, "--output", "there")
+    assert table.exit_code == 0, table.output
+    assert "GFLOP/s" in table.stdout and "NumPy" in table.stdout and "truncated_normal" in table.stdout
+    assert {path.name for path in (tmp_path / "there").iterdir()} == {"bench.json", "bench.png"}
+    found = json.loads(call(*quick, "--json", "--threads", "2").stdout)
+    assert found["threads"] == 2 and len(found["entries"]) == 3
+
+
+def test_bench_refuses_what_it_does_not_have(call, tmp_path):
+    wrong = call("bench", "--only", "trainings")
+    assert wrong.exit_code == 2 and "Did you mean 'training'?" in wrong.stderr
+    (tmp_path / "file").write_text("")
+    assert call("bench", "--output", "file").exit_code == 2
+    assert call("bench", "--output", "file/inside").exit_code == 1
 
 
 def run(*code, **more):

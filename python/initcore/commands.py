@@ -12,7 +12,8 @@ import json
 import platform
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from initcore import activations, candidates, datasets, presets, theory
+from initcore.bench import report as bench_report
+from initcore.bench import suite
 from initcore.compare import compare as run_compare
 from initcore.comparison import Comparison
 from initcore.info import build_info
@@ -146,19 +149,11 @@ def compare(
     arguments = {name: value for name, value in given.items() if value is not None}
     if learning_rate is not None:
         _add_rate(arguments, learning_rate)
-    console = Console(stderr=True)
-    show = console.is_terminal and not quiet
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     folder = Path(OUT) if out is None and not as_json else out
     if folder is not None:
         _check_writable(folder)
     try:
-        with Progress(*columns, console=console, transient=True, disable=not show) as bar:
-            task = bar.add_task("training", total=None)
-
-            def progress(done: int, total: int, label: str) -> None:
-                bar.update(task, completed=done, total=total, description=f"trained {label}")
-
+        with _progress("training", "trained", quiet) as progress:
             if preset is None:
                 result = run_compare(**arguments, progress=progress)
             else:
@@ -174,6 +169,19 @@ def compare(
         _print(result)
     if folder is not None:
         _write(result, folder)
+
+
+@contextmanager
+def _progress(task: str, did: str, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar while it lasts, on a terminal; what is returned moves it."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        number = bar.add_task(task, total=None)
+        yield lambda done, total, label: bar.update(
+            number, completed=done, total=total, description=f"{did} {label}"
+        )
 
 
 def _add_rate(arguments: dict[str, Any], rate: float) -> None:
@@ -234,6 +242,56 @@ def _write(result: Comparison, folder: Path) -> None:
             f"{page} was not written, {folder}/results.json and results.csv were: {error}"
         ) from error
     click.echo(f"\nWrote {page}, {folder / 'results.json'} and {folder / 'results.csv'}.", err=True)
+
+
+@initcore.command()
+@click.option("--threads", default=1, help="How many every library may use.  [default: 1]")
+@click.option("--seconds", default=60.0, help="About how long it takes.  [default: 60]")
+@click.option(
+    "--only",
+    help=f"Parts of it: {', '.join(suite.PARTS)}.  [default: all]",
+    metavar="PART,PART,...",
+    callback=_items(str),
+)
+@click.option(
+    "--output",
+    "--out",
+    "out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=f"Folder for {' and '.join(bench_report.FILES)}.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON, and nothing else.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def bench(
+    threads: int, seconds: float, only: list[str] | None, out: Path | None, as_json: bool, quiet: bool
+) -> None:
+    """Measure initcore beside NumPy, PyTorch, JAX and scikit-learn, and beside this machine's roof.
+
+    All take turns on the same work in the same run; medians are compared. What is not installed is named.
+    Other programs that run meanwhile disturb it, with more than one thread above all.
+
+    \b
+    Examples:
+      initcore bench
+      initcore bench --threads 2 --only training
+      initcore bench --output results
+    """
+    if out is not None:
+        _check_writable(out)
+    try:
+        with _progress("roof", "measuring", quiet) as progress:
+            results = suite.run(threads, seconds, only or (), progress)
+    except (ValueError, TypeError) as error:
+        raise _WrongArgument(str(error)) from error
+    except RuntimeError as error:
+        raise _Failure(str(error)) from error
+    click.echo(json.dumps(results, allow_nan=False) if as_json else bench_report.text(results))
+    if out is not None:
+        try:
+            bench_report.save(results, out)
+        except (OSError, ImportError) as error:
+            raise _Failure(f"not everything was written to {out}: {error}") from error
+        click.echo(f"\nWrote {' and '.join(str(out / name) for name in bench_report.FILES)}.", err=True)
 
 
 @initcore.command()

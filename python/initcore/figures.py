@@ -100,7 +100,7 @@ def _score(axes: Axes, results: Results) -> None:
     else:
         axes.set_ylim(max(worst - 0.05, -0.3), 1.05)
     if settings["chance"] >= axes.get_ylim()[0]:
-        axes.axhline(settings["chance"], color=_ink(), linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+        axes.axhline(settings["chance"], color=ink(), linewidth=1, linestyle=(0, (1, 2)), zorder=1)
         note = "chance" if settings["score"] == "accuracy" else "always the mean"
         _note(axes, note, settings["chance"], -3)
 
@@ -120,7 +120,7 @@ def _note(axes: Axes, text: str, y: float, above: int) -> None:
         ha="right",
         va="bottom" if above > 0 else "top",
         fontsize=9,
-        color=_ink(),
+        color=ink(),
     )
 
 
@@ -142,7 +142,7 @@ def _by_layer(axes: Axes, results: Results, what: str, layers: Sequence[str]) ->
     )
     _log(axes)
     if has_zero:
-        axes.axhline(floor, color=_ink(), linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+        axes.axhline(floor, color=ink(), linewidth=1, linestyle=(0, (1, 2)), zorder=1)
         _note(axes, "exactly zero", floor, 3)
     axes.set_xticks(list(x), layers)
     axes.set_xlabel("layer")
@@ -173,8 +173,8 @@ PANELS = (
 
 def svg(panel: Panel, results: Results) -> str:
     """Return one panel as an SVG element; its colours are CSS variables (``--ink``, ``--c0``...)."""
-    figure = _figure((6.4, 4.3), {"svg.hashsalt": panel.name})
-    with _style({"svg.hashsalt": panel.name}):
+    figure = new_figure((6.4, 4.3), {"svg.hashsalt": panel.name})
+    with style({"svg.hashsalt": panel.name}):
         panel.draw(figure.subplots(), results)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
@@ -219,8 +219,8 @@ def legend(i: int) -> str:
 
 def picture(results: Results) -> bytes:
     """Return all panels with a legend as one PNG, on white."""
-    figure = _figure((12, 8.6), {})
-    with _style({}):
+    figure = new_figure((12, 8.6), {})
+    with style({}):
         grid = figure.subplots(2, 2)
         for axes, panel in zip(grid.flat, PANELS, strict=True):
             panel.draw(axes, results)
@@ -235,22 +235,28 @@ def picture(results: Results) -> bytes:
     return out.getvalue()
 
 
-def _figure(size: tuple[float, float], extra: dict[str, Any]) -> Figure:
+def new_figure(size: tuple[float, float], extra: dict[str, Any]) -> Figure:
+    """Return a figure of this size in inches, in the style of all our pictures.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise ImportError("the pictures need matplotlib: pip install 'initcore[cli]'") from None
-    with _style(extra):
+    with style(extra):
         figure = Figure(figsize=size, layout="constrained")
         figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # type: ignore[union-attr, call-arg]
         return figure
 
 
-def _style(extra: dict[str, Any]) -> Any:
+def style(extra: dict[str, Any]) -> Any:
+    """Return a context in which matplotlib draws as all our pictures look."""
     from matplotlib import rc_context
 
     colours = dict.fromkeys(
-        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _ink()
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink()
     )
     settings: Any = {**_STYLE, **colours, "grid.color": INK["faint"][0], **extra}
     return rc_context(settings)
@@ -282,7 +288,8 @@ def _colour(i: int) -> str:
     return COLOURS[i % len(COLOURS)][0]
 
 
-def _ink() -> str:
+def ink() -> str:
+    """Return the colour of text and axes."""
     return INK["ink"][0]
 
 

@@ -36,6 +36,7 @@ LAWS = "uniform", "normal", "truncated_normal"
 
 _N = 1 << 16  # elements of an activation: 256 KB, in the second-level cache
 _SAMPLES = 1 << 20
+_ADAM = 12  # operations of a step of Adam for each parameter, roots and divisions included
 _VECTORS = {"adam": 7, "sgd": 3, "rmsprop": 5, "adagrad": 5}  # moved by an optimizer's step
 
 
@@ -57,7 +58,16 @@ def training(
         if peer.offers(work)
     }
     unit = time_per("us per step", work.steps)
-    return Entry(group, work.name, unit, _runner(Initcore, work, threads), calls, bound)
+    return Entry(
+        group,
+        work.name,
+        unit,
+        _runner(Initcore, work, threads),
+        calls,
+        bound,
+        work.flops * work.steps,
+        work.steps * 28.0 * work.parameters,
+    )
 
 
 def _runner(contestant: type[Contestant], work: Workload, threads: int) -> Call:
@@ -86,6 +96,8 @@ def product(layout: str, m: int, n: int, k: int, threads: int = 1, dtype: str = 
         repeated(lambda: _core.matmul(layout, a, b, c), times),
         {"NumPy": repeated(lambda: np.matmul(left, right, out=theirs), times), "PyTorch": in_torch},
         roof.multiply_adds(flops * times, threads, dtype),
+        flops * times,
+        (a.nbytes + b.nbytes + c.nbytes) * times,
     )
 
 
@@ -192,6 +204,8 @@ def adam(n: int, threads: int = 1) -> Entry:
             "PyTorch": torch_adam(n, fused=False),
         },
         roof.updates(n, 1, threads),
+        _ADAM * n,
+        28.0 * n,
     )
 
 

@@ -54,6 +54,7 @@ class Entry:
         ours: Our call.
         peers: The others' calls by name; None is one that is not installed. Left out is who
             cannot do the work.
+        flops, moved: Operations of a call, and bytes that it has to move at least, where that is told.
         roof: A call that does what cannot be avoided: as many multiply-adds, as many bytes moved.
     """
 
@@ -63,10 +64,16 @@ class Entry:
     ours: Call
     peers: Mapping[str, Call | None]
     roof: Call | None = None
+    flops: float = 0.0
+    moved: float = 0.0
 
     def called(self, name: str) -> Entry:
         """Return the same under another name."""
         return replace(self, name=name)
+
+    def result(self, medians: Mapping[str, float]) -> Result:
+        """Return what came out of it."""
+        return Result(self.group, self.name, self.unit, medians, self.missing, self.flops, self.moved)
 
     @property
     def present(self) -> dict[str, Call]:
@@ -89,6 +96,8 @@ class Result:
     unit: Unit
     seconds: Mapping[str, float]  # by contestant, ours first
     missing: list[str] = field(default_factory=list)
+    flops: float = 0.0
+    moved: float = 0.0
 
     @property
     def ratios(self) -> dict[str, float]:
@@ -119,6 +128,8 @@ class Result:
             "ratios": self.ratios,
             "of_roof": self.of_roof,
             "missing": self.missing,
+            "gflops": 1e-9 * self.flops / self.seconds[OURS] if self.flops else None,
+            "intensity": self.flops / self.moved if self.moved else None,  # operations per byte
         }
 
 
@@ -166,4 +177,4 @@ def medians(calls: Mapping[str, Call], seconds: float, at_least: int = ROUNDS[0]
 def measure(entry: Entry, seconds: float, at_least: int = ROUNDS[0]) -> Result:
     """Measure an entry for about some seconds."""
     found = medians({OURS: entry.ours, **entry.present}, seconds, at_least)
-    return Result(entry.group, entry.name, entry.unit, found, entry.missing)
+    return entry.result(found)

@@ -33,7 +33,10 @@ def environment(base: Mapping[str, str], threads: int) -> dict[str, str]:
     result |= dict.fromkeys(THREADS, str(threads))
     eigen = "false" if threads == 1 else "true"
     result["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}"
-    result["JAX_PLATFORMS"] = "cpu"
+    result |= {
+        "JAX_PLATFORMS": "cpu",
+        "NPROC": str(threads),
+    }  # the flags alone leave JAX a thread per processor
     return result
 
 

@@ -87,7 +87,9 @@ def run(
     """
     check_count("threads", threads)
     check_number("seconds", seconds, low=0)
-    parts = [choose("a part", name, PARTS) and name for name in only] or list(PARTS)
+    for name in only:
+        choose("a part", name, PARTS)
+    parts = list(only) or list(PARTS)
     command = [sys.executable, "-m", "initcore.bench", json.dumps([threads, seconds, parts])]
     environment = settings.environment(os.environ, threads)
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as child:

@@ -1,0 +1,101 @@
+"""The run of a minute, made short: form and completeness, never a time."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from initcore.bench import entries, interleaved, machine, report, suite
+
+# What is quick enough for a test. Every other entry runs once in bench/, under --benchmark-disable.
+QUICK = ["products", "random"]
+
+
+@pytest.fixture(scope="module")
+def found():
+    told = []
+    result = suite.run(2, 0.0, QUICK, lambda *state: told.append(state))
+    return result, told
+
+
+def test_every_entry_of_the_parts_is_there(found):
+    result, _ = found
+    assert {entry["group"] for entry in result["entries"]} == {"product m x n x k", "random numbers"}
+    assert len(result["entries"]) == len(entries.PRODUCTS) + len(entries.LAWS)
+    for entry in result["entries"]:
+        assert entry["ratios"].keys() >= {"NumPy"} and all(value > 0 for value in entry["values"].values())
+        assert ("PyTorch" in entry["missing"]) != ("PyTorch" in entry["ratios"])
+    products = [entry for entry in result["entries"] if entry["gflops"]]
+    assert len(products) == len(entries.PRODUCTS)
+    assert all(entry["of_roof"] > 0 and entry["intensity"] > 1 for entry in products)
+
+
+def test_it_says_on_what_it_was_measured(found):
+    result, _ = found
+    assert json.loads(json.dumps(result)) == result
+    assert result["threads"] == result["roof"]["threads"] == 2
+    about = result["machine"]
+    assert about == {**machine.describe(), "date": about["date"]} and len(about["date"]) == 10
+    assert about["cpu"] in report.text(result)
+
+
+def test_progress_counts_to_the_end(found):
+    result, told = found
+    total = len(result["entries"]) + 1
+    assert [state[:2] for state in told] == [(done, total) for done in range(total)]
+    assert told[0][2] == "roof" and told[1][2] == "product nn 32 128 784"
+
+
+def test_the_peers_get_an_environment_that_lets_them_be_quick(monkeypatch):
+    """The one who asks may have imported NumPy with settings that hold it back."""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    seen = {}
+
+    class Child:
+        def __init__(self, command, env, **_):
+            seen.update(env)
+            raise OSError("stop here")
+
+    monkeypatch.setattr(suite.subprocess, "Popen", Child)
+    with pytest.raises(OSError, match="stop here"):
+        suite.run(3)
+    assert "OPENBLAS_CORETYPE" not in seen and seen["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        ((0,), "threads must be"),
+        ((1, -1.0), "seconds must lie"),
+        ((1, 1.0, ["product"]), "Did you mean 'products'"),
+    ],
+)
+def test_a_wrong_question_is_answered_before_anything_runs(arguments, word):
+    with pytest.raises(ValueError, match=word):
+        suite.run(*arguments)
+
+
+def test_a_child_that_fails_is_an_error(monkeypatch):
+    monkeypatch.setenv("INITCORE_ISA", "none such")
+    with pytest.raises(RuntimeError, match="ended with 1"):
+        suite.run(1, 0.0, ["random"])
+
+
+def test_what_a_library_prints_is_not_taken_for_results():
+    code = (
+        "from initcore.bench import __main__, suite\n"
+        "suite.run_here = lambda *_: print('noise') or {'entries': []}\n"
+        "__main__.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "[1, 0, []]"], env=os.environ, capture_output=True, text=True, timeout=60
+    )
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [{"entries": []}], done.stderr
+    assert "noise" in done.stderr
+
+
+def test_an_entry_that_takes_no_time_to_speak_of_has_rounds_all_the_same():
+    entry = interleaved.Entry("g", "n", interleaved.rate("1/s", 1), lambda: None, {})
+    assert suite.measure(entry, 0, 1).ratios == {}
