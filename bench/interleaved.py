@@ -13,10 +13,10 @@ def interleave(benchmark, entry, seconds):
 
     def before_ours():
         turns.append(turn(others, quick))
-        if quick:
+        if OURS in quick:
             entry.ours()
 
-    quick, rounds = False, 1
+    quick, rounds = set(), 1
     if benchmark.enabled:
         quick, rounds = plan_rounds({OURS: entry.ours, **others}, seconds)
     benchmark.pedantic(entry.ours, setup=before_ours, rounds=rounds)

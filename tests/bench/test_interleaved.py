@@ -41,12 +41,13 @@ def test_they_take_turns():
 
 
 def test_quick_calls_are_warmed_up_before_each_timing(clock):
-    calls = {"quick": clock(0.001)}
-    assert interleaved.plan_rounds(calls, seconds=0.1)[0]
-    slow = {"slow": clock(1.0)}
-    assert interleaved.plan_rounds(slow, seconds=20) == (False, 20)
-    assert interleaved.plan_rounds(slow, seconds=0)[1] == interleaved.ROUNDS[0]
-    assert interleaved.plan_rounds(slow, seconds=1e9)[1] == interleaved.ROUNDS[1]
+    calls = {"quick": clock(0.001), "slow": clock(1.0)}
+    assert interleaved.plan_rounds(calls, seconds=20.04) == ({"quick"}, 20)
+    assert interleaved.plan_rounds(calls, seconds=0)[1] == interleaved.ROUNDS[0]
+    assert interleaved.plan_rounds(calls, seconds=1e9)[1] == interleaved.ROUNDS[1]
+    cold = {"quick": clock(0.5, 0.001, 0.5, 0.001)}
+    assert interleaved.turn(cold, {"quick"})["quick"] == pytest.approx(0.001)
+    assert interleaved.turn(cold)["quick"] == pytest.approx(0.5)
 
 
 def test_an_entry_becomes_ratios_and_a_part_of_the_roof(clock):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 OURS = "initcore"
 ROOF = "roof"
 ROUNDS = 7, 300  # at least, at most
+QUICK = 0.01  # seconds; of a longer call the first thousandths, with cold caches, do not matter
 
 Call = Callable[[], object]
 
@@ -145,22 +146,23 @@ def timed(call: Call) -> float:
     return perf_counter() - start
 
 
-def turn(calls: Mapping[str, Call], quick: bool) -> dict[str, float]:
+def turn(calls: Mapping[str, Call], quick: Set[str] = frozenset()) -> dict[str, float]:
     """Time each once; quick ones once more before it, which brings their data back into the cache."""
     times = {}
     for name, call in calls.items():
-        if quick:
+        if name in quick:
             call()
         times[name] = timed(call)
     return times
 
 
-def plan_rounds(calls: Mapping[str, Call], seconds: float, at_least: int = ROUNDS[0]) -> tuple[bool, int]:
-    """Warm all up; return whether they are quick, and how many rounds fit into some seconds."""
-    turn(calls, False)
-    cost = sum(turn(calls, False).values())
-    quick = cost < 0.05
-    return quick, int(min(max(seconds / (2 * cost if quick else cost), at_least), ROUNDS[1]))
+def plan_rounds(calls: Mapping[str, Call], seconds: float, at_least: int = ROUNDS[0]) -> tuple[Set[str], int]:
+    """Warm all up; return which are quick, and how many rounds fit into some seconds."""
+    turn(calls)
+    times = turn(calls)
+    quick = {name for name, value in times.items() if value < QUICK}
+    cost = sum(value * (2 if name in quick else 1) for name, value in times.items())
+    return quick, int(min(max(seconds / max(cost, 1e-9), at_least), ROUNDS[1]))
 
 
 def medians(calls: Mapping[str, Call], seconds: float, at_least: int = ROUNDS[0]) -> dict[str, float]:

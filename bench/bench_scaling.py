@@ -1,0 +1,93 @@
+"""How a training step grows: with width, depth, batch, classes, rows of data, threads. Only ours.
+
+All sizes of a curve take turns. The summary says for each size how many operations of its products are done
+in a second, and by how much more the step has grown than its operations, since the size before. More than
+CLIFF is named.
+"""
+
+from dataclasses import replace
+
+import pytest
+from interleaved import Entry, interleave, time_per
+
+from initcore import _core
+from initcore.bench.interleaved import OURS
+from initcore.bench.networks import NETWORKS, Workload
+from initcore.bench.peers import Initcore
+from initcore.bench.tables import aligned, figure
+
+CLIFF = 1.5
+BASE = Workload((256, 256, 256, 10), 64, rows=2048)
+
+
+def of_width(n):
+    return replace(BASE, widths=(n, n, n, 10))
+
+
+CURVES = {
+    "width": (of_width, [16, 24, 32, 48, 64, 96, 100, 128, 192, 256, 384, 512, 768, 1024]),
+    "depth": (lambda n: replace(BASE, widths=(128, *[128] * n, 10)), [1, 2, 3, 4, 6, 8, 12, 16, 32]),
+    "batch": (
+        lambda n: replace(BASE, batch=n, rows=2048),
+        [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+    ),
+    "classes": (
+        lambda n: replace(BASE, widths=(256, 256, n)),
+        [2, 3, 4, 8, 10, 16, 32, 64, 100, 128, 256, 1000],
+    ),
+    "rows": (lambda n: replace(BASE, rows=n), [128, 512, 2048, 8192, 32768, 131072]),
+}
+
+
+@pytest.mark.parametrize("axis", CURVES)
+def bench_growth(benchmark, note, axis, threads):
+    """A step's time beside its operations, from size to size."""
+    make, sizes = CURVES[axis]
+    benchmark.group = "growth"
+    if not benchmark.enabled:
+        sizes = sizes[:2]
+    works = {n: make(n) for n in sizes}
+    calls = {str(n): runner(work, threads) for n, work in works.items()}
+    last = str(sizes[-1])
+    entry = Entry("growth", axis, time_per("us per step", works[sizes[-1]].steps), calls.pop(last), calls)
+    result = interleave(benchmark, entry, 4.0)
+    if result is None:
+        return
+    seconds = {**result.seconds, last: result.seconds[OURS]}
+    steps = {n: seconds[str(n)] / work.steps for n, work in works.items()}
+    rows, before = [[axis, "us per step", "GFLOP/s", "step / operations"]], None
+    for n, work in works.items():
+        growth = (steps[n] / steps[before]) / (work.flops / works[before].flops) if before else None
+        told = "" if growth is None else f"{growth:.2f}" + (" CLIFF" if growth > CLIFF else "")
+        rows.append([str(n), figure(1e6 * steps[n]), figure(1e-9 * work.flops / steps[n]), told])
+        before = n
+    benchmark.extra_info |= {"us per step": {str(n): 1e6 * value for n, value in steps.items()}}
+    note(["", *aligned(rows)])
+
+
+def runner(work, threads):
+    made = Initcore(work, threads)
+    return lambda: made.run(work.epochs)
+
+
+@pytest.mark.parametrize("work", NETWORKS, ids=lambda work: work.name)
+def bench_second_thread(benchmark, note, work):
+    """The same steps on one thread and on two. A busy neighbour on the second processor shows here."""
+    benchmark.group = "threads"
+    if not benchmark.enabled:
+        work = replace(work, rows=2 * work.batch, epochs=1)
+    made = Initcore(work, 1)
+
+    def on(threads):
+        _core.set_num_threads(threads)
+        made.run(work.epochs)
+
+    entry = Entry(
+        "threads", work.name, time_per("us per step", work.steps), lambda: on(2), {"one": lambda: on(1)}
+    )
+    result = interleave(benchmark, entry, 3.0)
+    if result:
+        benchmark.extra_info |= {"one thread / two": result.ratios["one"]}
+        one, two = (1e6 * result.seconds[name] / work.steps for name in ("one", OURS))
+        told = f"{figure(one)} us per step on one, {figure(two)} on two: {one / two:.2f}x"
+        note([f"threads: {work.name}: {told}{'  LOSS' if two > 1.05 * one else ''}"])
