@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mpmath import atanh, cos, erf, erfc, exp, expm1, lu_solve, matrix, mp, mpf, pi, sqrt, tanh
+from mpmath import atanh, cos, erf, erfc, exp, expm1, log1p, lu_solve, matrix, mp, mpf, pi, sqrt, tanh
 
 mp.dps = 60
 
@@ -64,8 +64,9 @@ FITS = [
         lambda z: (tanh(sqrt(z)) / sqrt(z) - 1) / z,
         mpf(0),
         mpf(".625") ** 2,
-        {"float": (4, 0), "double": (2, 3)},
+        {"double": (2, 3)},
     ),
+    Fit("softplus", lambda e: (log1p(e) / e - 1) / e, mpf(0), mpf(1), {"float": (8, 0)}),
     Fit("log", _log_tail, mpf(0), mpf(".02948"), {"float": (3, 0), "double": (6, 0)}),
     Fit("erf", lambda z: erf(sqrt(z)) / sqrt(z), mpf(0), mpf(1), {"float": (6, 0), "double": (12, 0)}),
     Fit("normal_tail", _mills, mpf(-1), mpf(".82"), {"float": (10, 0), "double": (23, 0)}),

@@ -11,14 +11,15 @@
 
 namespace initcore::INITCORE_ISA {
 
+// V            a vector of numbers (vector.h).
 // forward(x)   y = f(x), elementwise. NaN gives NaN, an infinity gives the limit.
-// slope(x, y)  f'(x), given y = forward(x); reads x only if kSlopeNeedsInput. At a kink: as Keras and
-// PyTorch.
+// slope(x, y)  f'(x), given y = forward(x); reads x if kSlopeNeedsInput, else y, never both. At a kink: as
+// Keras and PyTorch.
 
-template <typename T>
+template <typename V>
 using ActivationList =
-    TypeList<Identity<T>, Relu<T>, LeakyRelu<T>, Relu6<T>, Elu<T>, Celu<T>, Selu<T>, Sigmoid<T>,
-             HardSigmoid<T>, Tanh<T>, HardTanh<T>, Softsign<T>, Step<T>, Softplus<T>, Silu<T>, HardSwish<T>,
-             Gelu<T>, GeluTanh<T>, Mish<T>, Exponential<T>>;
+    TypeList<Identity<V>, Relu<V>, LeakyRelu<V>, Relu6<V>, Elu<V>, Celu<V>, Selu<V>, Sigmoid<V>,
+             HardSigmoid<V>, Tanh<V>, HardTanh<V>, Softsign<V>, Step<V>, Softplus<V>, Silu<V>, HardSwish<V>,
+             Gelu<V>, GeluTanh<V>, Mish<V>, Exponential<V>>;
 
 }  // namespace initcore::INITCORE_ISA

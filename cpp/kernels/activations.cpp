@@ -14,19 +14,17 @@ namespace {
 template <typename F, typename T>
 [[gnu::flatten]] void forward(const T* x, T* y, Index n, const double* p) {
   const F f = with_parameters<F, T>(p);
-#pragma omp simd
-  for (Index i = 0; i < n; ++i) y[i] = f.forward(x[i]);
+  map([f](Vector<T> v) { return f.forward(v); }, n, y, x);
 }
 
 template <typename F, typename T>
 [[gnu::flatten]] void backward(const T* dy, const T* x, const T* y, T* dx, Index n, const double* p) {
   const F f = with_parameters<F, T>(p);
+  using V = Vector<T>;
   if constexpr (F::kSlopeNeedsInput) {
-#pragma omp simd
-    for (Index i = 0; i < n; ++i) dx[i] = dy[i] * f.slope(x[i], y[i]);
+    map([f](V g, V v) { return g * f.slope(v, V{}); }, n, dx, dy, x);
   } else {
-#pragma omp simd
-    for (Index i = 0; i < n; ++i) dx[i] = dy[i] * f.slope(T(0), y[i]);
+    map([f](V g, V v) { return g * f.slope(V{}, v); }, n, dx, dy, y);
   }
 }
 
@@ -44,7 +42,7 @@ struct Maker {
 
 template <typename T>
 constexpr ActivationKernels<T> table() {
-  using List = ActivationList<T>;
+  using List = ActivationList<Vector<T>>;
   return {Table<Maker<T>, List>::kRows, List::kCount};
 }
 

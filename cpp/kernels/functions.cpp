@@ -9,10 +9,10 @@
 namespace initcore::INITCORE_ISA {
 namespace {
 
-#define LOOP(f)                                                       \
-  template <typename T>                                               \
-  void loop_##f(const T* x, T* y, Index n) {                          \
-    _Pragma("omp simd") for (Index i = 0; i < n; ++i) y[i] = f(x[i]); \
+#define LOOP(f)                                     \
+  template <typename T>                             \
+  void loop_##f(const T* x, T* y, Index n) {        \
+    map([](Vector<T> v) { return f(v); }, n, y, x); \
   }
 FUNCTIONS(LOOP)
 #undef LOOP

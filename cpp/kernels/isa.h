@@ -24,6 +24,13 @@ inline constexpr int kVectorBytes = 16;
 inline constexpr int kRegisters = 16;
 #endif
 
+/// Whether a product and a sum are one operation, rounded once.
+#if defined(__FMA__) || defined(__aarch64__)
+inline constexpr bool kFused = true;
+#else
+inline constexpr bool kFused = false;
+#endif
+
 /// Elements of T in one vector register.
 template <typename T>
 inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
