@@ -35,7 +35,7 @@ ORDER = """
     vector program layers network
     callbacks training model
     idx image_files generators datasets
-    candidates runs verdict figures report comparison compare presets
+    candidates runs verdict figures report comparison experiment presets
     bench
     commands cli __main__
     __init__

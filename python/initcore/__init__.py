@@ -1,25 +1,28 @@
 """Start neural networks right on a CPU: initialization, fast training, comparison, diagnosis."""
 
+import importlib
+import typing
+
 from initcore import (
     activations,
     callbacks,
-    datasets,
     initializers,
     layers,
     losses,
     metrics,
     optimizers,
     regularizers,
-    schedules,
-    theory,
 )
 from initcore._core import __version__
-from initcore.compare import compare
 from initcore.fans import fans
 from initcore.info import build_info, get_num_threads, set_num_threads
 from initcore.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input, Residual
 from initcore.model import Sequential
 from initcore.random import Key
+
+if typing.TYPE_CHECKING:
+    from initcore import datasets, schedules, theory
+    from initcore.experiment import compare
 
 __all__ = [
     "Activation",
@@ -49,3 +52,16 @@ __all__ = [
     "set_num_threads",
     "theory",
 ]
+
+
+def __getattr__(name: str) -> typing.Any:
+    """Import what not every program needs when it is first asked for, not with `import initcore`."""
+    if name not in ("compare", "datasets", "schedules", "theory"):
+        raise AttributeError(f"module 'initcore' has no attribute {name!r}")
+    module = importlib.import_module(f"initcore.{'experiment' if name == 'compare' else name}")
+    globals()[name] = found = module.compare if name == "compare" else module
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

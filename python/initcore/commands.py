@@ -26,8 +26,8 @@ from rich.table import Table
 from initcore import activations, candidates, datasets, presets, theory
 from initcore.bench import report as bench_report
 from initcore.bench import suite
-from initcore.compare import compare as run_compare
 from initcore.comparison import Comparison
+from initcore.experiment import compare as run_compare
 from initcore.info import build_info
 from initcore.presets import run_preset
 from initcore.runs import finite_or_none

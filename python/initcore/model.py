@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from initcore import weights
 from initcore._validate import choose
 from initcore.initializers import name_of
 from initcore.layers.base import Layer, Shape
@@ -108,6 +107,8 @@ class Sequential(Trainer):
         >>> (other.predict([[1, 2, 3]]) == saved.predict([[1, 2, 3]])).all()
         np.True_
         """
+        from initcore import weights  # and with it safetensors: not before a file is written
+
         weights.save(path, {**self.parameters, **self.state}, {"format": "initcore weights"})
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
@@ -116,6 +117,8 @@ class Sequential(Trainer):
         Raises:
             ValueError: Names, shapes or dtypes are not this model's; nothing is changed then.
         """
+        from initcore import weights
+
         weights.load_into(path, {**self.parameters, **self.state})
 
     def count_params(self) -> int:

@@ -11,9 +11,9 @@ from typing import Any
 
 from initcore import datasets
 from initcore._validate import choose
-from initcore.compare import compare
 from initcore.comparison import Comparison
 from initcore.dataset import Dataset
+from initcore.experiment import compare
 from initcore.image_files import IMAGE_FILES
 
 

@@ -6,6 +6,7 @@ dozen panels and no accuracy. The nodes include the ends of a panel: no jump can
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,14 +18,14 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def _lobatto(n: int) -> tuple[Array, Array]:
+@functools.cache
+def _lobatto(n: int = 12) -> tuple[Array, Array]:
     """Nodes and weights on [-1, 1]: Abramowitz & Stegun 1964, equation 25.4.32."""
     legendre = np.polynomial.Legendre.basis(n - 1)
     nodes = np.concatenate([[-1.0], np.sort(legendre.deriv().roots()), [1.0]])
     return nodes, 2 / (n * (n - 1) * legendre(nodes) ** 2)
 
 
-_NODES, _WEIGHTS = _lobatto(12)
 _RANGE = 16.0  # P(|z| > 16) = 1e-57
 _TOLERANCE = 1e-13  # of one panel
 _NARROWEST = 2.0**-44  # a panel that has not settled by then holds a jump: it has no weight
@@ -63,7 +64,9 @@ def second_moments(
         if slope:
             return slope(nodes)
         values = np.asarray(function(nodes), np.float64)
-        slopes: Array = (values - values[:, :1]) @ _DERIVATIVE.T / half  # of a constant: exactly 0
+        slopes: Array = (
+            (values - values[:, :1]) @ _differentiation_matrix().T / half
+        )  # of a constant: exactly 0
         return slopes
 
     forward = expectation(lambda z: np.square(np.asarray(function(z), np.float64)))
@@ -81,11 +84,13 @@ def gain(function: Callable[[Array], Array], slope: Callable[[Array], Array] | N
     )
 
 
-def _differentiation_matrix(nodes: Array) -> Array:
+@functools.cache
+def _differentiation_matrix() -> Array:
     """Row i: the weights that take values at the nodes to the interpolant's derivative at node i.
 
     Berrut & Trefethen 2004, doi:10.1137/S0036144502417715, equations 9.4 and 9.5.
     """
+    nodes, _ = _lobatto()
     distance = nodes[:, None] - nodes[None, :]
     np.fill_diagonal(distance, 1)
     weights = 1 / distance.prod(axis=1)
@@ -95,17 +100,15 @@ def _differentiation_matrix(nodes: Array) -> Array:
     return matrix
 
 
-_DERIVATIVE = _differentiation_matrix(_NODES)
-
-
 def _integrate(function: Callable[[Array, Array], Array]) -> float:
     """The integral of function(nodes, half width) times the normal density; nodes: (panels, nodes)."""
+    places, weights = _lobatto()
 
     def panels(low: Array, high: Array) -> Array:
         half = (high - low)[:, None] / 2
-        nodes = low[:, None] + half * (1 + _NODES)
+        nodes = low[:, None] + half * (1 + places)
         density = np.exp(-nodes * nodes / 2) / math.sqrt(2 * math.pi)
-        integral: Array = (function(nodes, half) * density * half) @ _WEIGHTS
+        integral: Array = (function(nodes, half) * density * half) @ weights
         return integral
 
     edges = np.linspace(-_RANGE, _RANGE, 65)

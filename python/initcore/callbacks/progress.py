@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from typing import Any, TextIO
@@ -99,6 +98,8 @@ class _PlainBar:
         self.drawn = False
 
     def show(self, title: str, done: int, total: int, figures: str) -> None:
+        import shutil  # which brings every compressor with it: not before a bar is drawn
+
         filled = _BAR * done // max(total, 1)
         bar = "#" * filled + "." * (_BAR - filled)
         # A line that wraps could not be drawn over.
