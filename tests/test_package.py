@@ -7,7 +7,7 @@ import pytest
 
 import initcore
 
-LATE = ["compare", "datasets", "schedules", "theory"]
+LATE = ["compare", "datasets", "schedules"]
 
 
 def fresh(code):

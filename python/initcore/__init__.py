@@ -12,6 +12,7 @@ from initcore import (
     metrics,
     optimizers,
     regularizers,
+    theory,
 )
 from initcore._core import __version__
 from initcore.fans import fans
@@ -21,7 +22,7 @@ from initcore.model import Sequential
 from initcore.random import Key
 
 if typing.TYPE_CHECKING:
-    from initcore import datasets, schedules, theory
+    from initcore import datasets, schedules
     from initcore.experiment import compare
 
 __all__ = [
@@ -56,7 +57,7 @@ __all__ = [
 
 def __getattr__(name: str) -> typing.Any:
     """Import what not every program needs when it is first asked for, not with `import initcore`."""
-    if name not in ("compare", "datasets", "schedules", "theory"):
+    if name not in ("compare", "datasets", "schedules"):
         raise AttributeError(f"module 'initcore' has no attribute {name!r}")
     module = importlib.import_module(f"initcore.{'experiment' if name == 'compare' else name}")
     globals()[name] = found = module.compare if name == "compare" else module
