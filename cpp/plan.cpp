@@ -22,6 +22,7 @@ void Plan::start(const std::vector<std::string>& segments, Index rows,
   step_ = step;
   batch_ = 0;
   next_ = 0;
+  part_ = 0;
 }
 
 Index Plan::advance(Index batches, double seconds) {
@@ -31,17 +32,20 @@ Index Plan::advance(Index batches, double seconds) {
   const Index stop = batch_ + std::min(total() - batch_, batches);
   while (batch_ < stop) {
     const Index first = batch_ * batch_size_;
-    const Batch batch{.rows = std::min(batch_size_, rows_ - first),
-                      .first = first,
-                      .order = order_,
-                      .step = step_ + batch_,
-                      .learning_rate = learning_rates_ ? learning_rates_[batch_] : 0};
-    // The clock is asked once a batch, and in between only where the batch is large enough not to notice.
-    const bool patient = batch.rows < 256;
+    Batch batch{.rows = std::min(batch_size_, rows_ - first),
+                .first = first,
+                .order = order_,
+                .step = step_ + batch_,
+                .learning_rate = learning_rates_ ? learning_rates_[batch_] : 0};
+    // The clock is asked once a batch, and in between only where the work is large enough not to notice.
+    const bool many_rows = batch.rows >= 256;
     while (next_ < operations_.size()) {
-      operations_[next_]->run(batch);
-      ++next_;
-      if (!patient && next_ < operations_.size() && Clock::now() >= deadline) return batch_;
+      const Operation& operation = *operations_[next_];
+      batch.part = part_;
+      operation.run(batch);
+      if (++part_ == operation.parts) part_ = 0, ++next_;
+      const bool ask = many_rows || operation.parts > 1;
+      if (ask && next_ < operations_.size() && Clock::now() >= deadline) return batch_;
     }
     next_ = 0;
     ++batch_;

@@ -1,7 +1,8 @@
 // The executor: lists of operations, walked batch after batch without coming back to Python.
 //
-// An operation is a name and a function; the executor knows nothing else about it. Operations are grouped
-// into named segments ("forward", "loss", "backward", "update", ...), which run in any combination.
+// An operation is a name and a function, which may come in parts; the executor knows nothing else about it.
+// Operations are grouped into named segments ("forward", "loss", "backward", "update", ...), which run in any
+// combination.
 #pragma once
 
 #include <functional>
@@ -22,11 +23,13 @@ struct Batch {
   const std::int64_t* order = nullptr;  // example numbers, or null for 0, 1, 2, ...
   std::int64_t step = 1;                // number of this optimizer step, from 1
   double learning_rate = 0;
+  Index part = 0;  // which part of an operation that has several is to run now
 };
 
 struct Operation {
   std::string name;
   std::function<void(const Batch&)> run;
+  Index parts = 1;  // between which a run may stop: a long operation has several
 };
 
 /// A data set to draw batches from. Rebound for every run, so operations hold the slot, not the pointer.
@@ -71,8 +74,8 @@ class Plan {
              const std::int64_t* order, const double* learning_rates, std::int64_t step);
 
   /// Goes on with the run until `batches` more are finished or about `seconds` have passed, if need be in the
-  /// middle of a batch, but never of an operation. Returns how many batches of the run are finished. If an
-  /// operation throws, the run can go on with it.
+  /// middle of a batch, but never of a part of an operation. Returns how many batches of the run are
+  /// finished. If an operation throws, the run can go on with it.
   Index advance(Index batches, double seconds);
 
   /// Batches of the run prepared by start().
@@ -90,7 +93,8 @@ class Plan {
   const double* learning_rates_ = nullptr;
   std::int64_t step_ = 1;
   Index batch_ = 0;
-  std::size_t next_ = 0;
+  std::size_t next_ = 0;  // operation
+  Index part_ = 0;
 };
 
 }  // namespace initcore

@@ -133,6 +133,25 @@ def test_a_run_without_time_goes_on_where_it_stopped(rows, isa, rng):
     np.testing.assert_array_equal(total.array, data.sum(axis=0))
 
 
+def test_a_run_stops_inside_a_large_product_and_goes_on_there(isa, rng):
+    rows, width = 200, 2000  # 8e8 multiply-adds
+    plan = Plan(rows)
+    x, y = plan.batch(width, name="x"), plan.batch(width)
+    w = rng.normal(size=(width, width)).astype(np.float32)
+    plan.add("forward", "matmul", layout="nn", a=x, b=plan.view(w), c=y)
+    plan.build()
+    x.array[:] = rng.normal(size=x.shape)
+    wanted = np.empty(y.shape, np.float32)
+    _core.matmul("nn", x.array, w, wanted)
+    for _ in range(2):  # the second time after a run that was given up in the middle
+        y.array[:] = np.nan
+        plan.core.start(["forward"], rows)
+        assert plan.core.advance(1, 0.0) == 0
+        assert 0 < np.isnan(y.array).sum() < y.array.size
+    assert plan.core.advance(1, 0.0) == 1
+    np.testing.assert_array_equal(y.array, wanted)
+
+
 @pytest.mark.parametrize("seconds", [np.inf, 1e300, 1.0])
 def test_only_as_many_batches_as_asked_for(seconds):
     plan, _, total = copying(2)

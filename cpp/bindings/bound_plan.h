@@ -13,7 +13,7 @@ struct BoundPlan : Plan {
 
   /// Appends an operation that points into these operands.
   void append(const std::string& segment, std::string name, std::initializer_list<const Operand*> operands,
-              std::function<void(const Batch&)> run) {
+              std::function<void(const Batch&)> run, Index parts = 1) {
     for (const Operand* operand : operands) {
       if (!operand) continue;
       check(operand->per_row >= 0 && operand->per_row <= operand->rows / batch_size(),
@@ -22,7 +22,7 @@ struct BoundPlan : Plan {
                 describe(operand->array));
       kept.push_back(operand->array);
     }
-    Plan::append(segment, {std::move(name), std::move(run)});
+    Plan::append(segment, {std::move(name), std::move(run), parts});
   }
 };
 

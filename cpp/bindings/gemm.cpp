@@ -17,12 +17,19 @@ Layout layout_of(const std::string& name) {
   return found->second;
 }
 
+// A run of a plan may stop after this many multiply-adds of a product: some hundredths of a second at worst.
+constexpr double kMultiplyAddsPerPart = 5e8;
+
+/// Computes part number `part` of `parts`.
 template <typename T>
-void run(const Product<T>& product) {
+void run(const Product<T>& product, Index part = 0, Index parts = 1) {
   const GemmKernels<T>& gemm = kernels().gemm.of<T>();
+  const Index units = gemm.units(product);
+  const Index first = units * part / parts, last = units * (part + 1) / parts;
   // 8 multiply-adds take about as long as one element of another kernel.
-  const double work = double(product.m) * double(product.n) * double(product.k) / 8;
-  parallel_for(gemm.units(product), work, [&](Index begin, Index end) { gemm.run(product, begin, end); });
+  const double work = double(product.m) * double(product.n) * double(product.k) / double(8 * parts);
+  parallel_for(last - first, work,
+               [&](Index begin, Index end) { gemm.run(product, first + begin, first + end); });
 }
 
 void matmul(const std::string& layout, const py::array& a, const py::array& b, py::array& c, bool accumulate,
@@ -106,15 +113,19 @@ void plan_matmul(BoundPlan& plan, const std::string& segment, const std::string&
       s.y = y->as<T>("y");
     }
     std::copy(p.begin(), p.end(), s.parameters);
-    plan.append(segment, "matmul " + layout, {&a, &b, &c, bias, x, y},
-                [=, a_count = a, c_count = c](const Batch& batch) {
-                  Product<T> now = s;
-                  now.m = c_count.rows_of(batch.rows);
-                  now.k = s.layout == Layout::kTN ? a_count.rows_of(batch.rows) : a_count.columns;
-                  if (activation_number) now.activation = &activation<T>(*activation_number);
-                  if (slope_number) now.slope = &activation<T>(*slope_number);
-                  run(now);
-                });
+    const double depth = double(s.layout == Layout::kTN ? a.rows : a.columns);
+    const Index parts = 1 + Index(double(c.array.size()) * depth / kMultiplyAddsPerPart);
+    plan.append(
+        segment, "matmul " + layout, {&a, &b, &c, bias, x, y},
+        [=, a_count = a, c_count = c](const Batch& batch) {
+          Product<T> now = s;
+          now.m = c_count.rows_of(batch.rows);
+          now.k = s.layout == Layout::kTN ? a_count.rows_of(batch.rows) : a_count.columns;
+          if (activation_number) now.activation = &activation<T>(*activation_number);
+          if (slope_number) now.slope = &activation<T>(*slope_number);
+          run(now, batch.part, parts);
+        },
+        parts);
   });
 }
 
