@@ -1,9 +1,10 @@
 // The matrix product: a register tile of outer products, and the loops around it.
 //
 // c is cut into panels of kColumns columns and blocks of kBlock rows; a unit of work is one block of one
-// panel. For each kDepth rows of b, the panel of b is packed (which absorbs transposition, ragged edges and
-// leading dimensions), then tile() runs down the rows of c with it in the L1 cache. An element of c is
-// always summed over k in the same order, so neither threads nor tiles change its bits.
+// panel. A panel of b that few rows of c need is read where it lies. Else up to kDepth of its rows at a time
+// are packed (which absorbs transposition, ragged edges and leading dimensions), then tile() runs down the
+// rows of c with them in the L1 cache. An element of c is always summed over k in the same order, so neither
+// threads nor tiles change its bits.
 #include "kernels/gemm.h"
 
 #include "kernels/both.h"
@@ -29,6 +30,11 @@ inline constexpr Index kBlock = 48;
 /// Rows of b packed at a time: the panel takes 32 KB, two thirds of a 48 KB L1 cache.
 template <typename T>
 inline constexpr Index kDepth = 32768 / (kColumns<T> * Index(sizeof(T)));
+
+// For up to so many rows of c, b is read where it lies, so many of its rows at a time: from the L2 cache,
+// that is, where its rows are far enough apart to push each other out of L1. For more, packing pays for
+// itself.
+inline constexpr Index kUnpackedRows = 256, kUnpackedDepth = 512;
 
 template <typename T>
 struct Simd {
@@ -227,14 +233,17 @@ struct Panel {
     if (s.bias)
       for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
     const bool readable = width == kStride && s.layout != Layout::kNT;  // b's rows as they lie
+    const bool unpacked = readable && (s.ldb == kStride || i1 - i0 <= kUnpackedRows);
+    const Index most = unpacked ? kUnpackedDepth : kDepth<T>;
+    const Index chunks = max<Index>(1, (s.k + most - 1) / most);
     alignas(64) T packed[kDepth<T> * kStride];
     Index p0 = 0;
-    do {  // at least once: with k = 0, c still becomes the bias
-      const Index depth = min(kDepth<T>, s.k - p0);
-      const bool last = p0 + depth == s.k;
+    for (Index chunk = 1; chunk <= chunks; ++chunk) {  // once even with k = 0: c still becomes the bias
+      const Index depth = s.k * chunk / chunks - p0;
+      const bool last = chunk == chunks;
       const T* b = packed;
       Index ldb = kStride, i = i0;
-      if (readable && (s.ldb == kStride || i1 - i0 <= kRows)) {  // lies as if packed, or is read only once
+      if (unpacked) {
         b = s.b + p0 * s.ldb + j0;
         ldb = s.ldb;
       } else if (readable) {
@@ -250,7 +259,7 @@ struct Panel {
         if (last) finish(i, rows);
       }
       p0 += depth;
-    } while (p0 < s.k);
+    }
   }
 };
 
