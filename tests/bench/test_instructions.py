@@ -52,7 +52,7 @@ def test_the_file_can_be_renewed(counted, monkeypatch, tmp_path):
 )
 def test_what_cannot_be_counted_has_a_reason(monkeypatch, capsys, change, reason):
     monkeypatch.setattr(instructions.shutil, "which", lambda name: name)
-    monkeypatch.setattr(_core, "isas", lambda: [instructions.ISA])
+    monkeypatch.setattr(_core, "isas", lambda isas=[instructions.ISA]: isas)
     change(monkeypatch)
     assert instructions.main([]) == 0
     assert reason in capsys.readouterr().out
