@@ -54,8 +54,8 @@ void forward(Index number, const py::array& x, py::array& y, const Parameters& p
   with_dtype(dtype_of(x, "x"), [&]<typename T>() {
     const T* from = input<T>(x, "x");
     T* to = output<T>(y, "y");
-    check(x.size() == y.size(),
-          "x and y must have the same size, got " + shape_of(x) + " and " + shape_of(y));
+    if (x.size() != y.size())  // not check(): its message would be made in every call
+      throw py::value_error("x and y must have the same size, got " + shape_of(x) + " and " + shape_of(y));
     const Index n = x.size();
     const py::gil_scoped_release nogil;
     run_forward(number, from, to, n, p);
@@ -67,8 +67,8 @@ void backward(Index number, const py::array& dy, const py::array& x, const py::a
   with_dtype(dtype_of(x, "x"), [&]<typename T>() {
     const T *dy_data = input<T>(dy, "dy"), *x_data = input<T>(x, "x"), *y_data = input<T>(y, "y");
     T* dx_data = output<T>(dx, "dx");
-    check(dy.size() == x.size() && y.size() == x.size() && dx.size() == x.size(),
-          "dy, x, y and dx must have the same size");
+    if (dy.size() != x.size() || y.size() != x.size() || dx.size() != x.size())
+      throw py::value_error("dy, x, y and dx must have the same size");
     const Index n = x.size();
     const py::gil_scoped_release nogil;
     run_backward(number, dy_data, x_data, y_data, dx_data, n, p);

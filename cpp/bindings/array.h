@@ -23,11 +23,17 @@ inline std::string describe(const py::array& a) {
          std::string(py::str(a.dtype())) + " " + shape_of(a);
 }
 
+/// Whether the elements are of this type. Nearly always it is the very object; a comparison costs more.
+template <typename T>
+bool holds(const py::array& a) {
+  const py::dtype dtype = a.dtype(), wanted = py::dtype::of<T>();
+  return dtype.is(wanted) || dtype.equal(wanted);
+}
+
 inline DType dtype_of(const py::array& a, const char* name) {
-  if (a.dtype().is(py::dtype::of<float>())) return DType::kFloat32;
   if (a.dtype().is(py::dtype::of<double>())) return DType::kFloat64;
-  if (a.dtype().equal(py::dtype::of<float>())) return DType::kFloat32;
-  if (a.dtype().equal(py::dtype::of<double>())) return DType::kFloat64;
+  if (holds<float>(a)) return DType::kFloat32;
+  if (holds<double>(a)) return DType::kFloat64;
   throw py::type_error(std::string(name) + " must be a float32 or float64 array, got " + describe(a));
 }
 
@@ -40,7 +46,7 @@ decltype(auto) with_dtype(DType dtype, F&& f) {
 /// The elements of a C-contiguous array of T.
 template <typename T>
 const T* input(const py::array& a, const char* name) {
-  if (!a.dtype().equal(py::dtype::of<T>()) || !(a.flags() & py::array::c_style))
+  if (!holds<T>(a) || !(a.flags() & py::array::c_style))
     throw py::type_error(std::string(name) + " must be a C-contiguous " +
                          std::string(py::str(py::dtype::of<T>())) + " array, got " + describe(a));
   if (a.size() > 0 && reinterpret_cast<std::uintptr_t>(a.data()) % alignof(T) != 0)

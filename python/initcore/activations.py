@@ -72,6 +72,7 @@ _OTHERS = [
 
 _ROWS = _CORE | {row.name: row for row in _OTHERS}
 _ALIASES = {"linear": "identity", "swish": "silu", "hard_silu": "hard_swish"}
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _WIDTH = _core.MAX_ACTIVATION_PARAMETERS
 
 
@@ -139,7 +140,7 @@ class Activation:
             raise ValueError(f"{self.name} looks at whole rows: it has no elementwise kernel")
         return self._row.number
 
-    @property
+    @functools.cached_property
     def kernel_parameters(self) -> tuple[float, ...]:
         """The parameters as the kernel takes them."""
         values = (sum(self.values) / 2,) if self.name == "rrelu" else self.values
@@ -214,7 +215,7 @@ class Activation:
             _core.activation_forward(self.number, x, y, self.kernel_parameters)
         return y
 
-    @property
+    @functools.cached_property  # with the one above: what every call asks for
     def _row(self) -> _Row:
         return _ROWS[self.name]
 
@@ -262,6 +263,8 @@ def _gains(activation: Activation) -> Gain:
 
 def _floats(name: str, x: ArrayLike) -> Array:
     """x as a C-contiguous float32 or float64 array in the machine's byte order."""
+    if type(x) is np.ndarray and x.dtype in _FLOATS and x.flags.c_contiguous:
+        return x  # the rest takes as long as the functions of some thousand elements
     array = np.asarray(x)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
