@@ -2,6 +2,7 @@
 #include "kernels/functions.h"
 
 #include "kernels/both.h"
+#include "kernels/normal_law.h"
 #include "kernels/vmath.h"
 
 #define FUNCTIONS(X) X(exp) X(expm1) X(log) X(log1p) X(softplus) X(sigmoid) X(tanh) X(normal_cdf) X(erf)

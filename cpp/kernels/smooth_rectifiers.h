@@ -2,20 +2,10 @@
 #pragma once
 
 #include "kernels/activations.h"
+#include "kernels/normal_law.h"
 #include "kernels/vmath.h"
 
 namespace initcore::INITCORE_ISA {
-
-/// x, cut off where x f(x) has long reached its limit: there infinity times 0 would be NaN.
-template <typename V>
-INITCORE_INLINE V bounded(V x) {
-  return clamp(x, -1000, 1000);
-}
-
-template <typename V>
-INITCORE_INLINE V bounded_below(V x) {
-  return at_least(x, -1000);
-}
 
 template <typename V>
 struct Softplus {
@@ -33,10 +23,13 @@ struct Silu {
   static constexpr const char* kFormula = "x / (1 + exp(-x))";
   static constexpr const char* kSource = "Elfwing et al. 2017, arXiv:1702.03118, equation 5";
   static constexpr bool kSlopeNeedsInput = true;
-  static V forward(V x) { return bounded_below(x) * sigmoid(x); }
+  static V forward(V x) {
+    const V b = at_least(x, FormatOf<V>::kExpLow);  // infinity times 0 would be NaN
+    return b * logistic(at_most(b, 40));
+  }
   static V slope(V x, V) {
-    const V s = sigmoid(x);
-    return s * (1 + bounded(x) * (1 - s));
+    const V b = clamp(x, FormatOf<V>::kExpLow, 40), s = logistic(b);
+    return s * (1 + b * (1 - s));
   }
 };
 
@@ -66,11 +59,15 @@ struct Gelu {
   static constexpr const char* kFormula = "x * (1 + erf(x / 2 ** 0.5)) / 2";
   static constexpr const char* kSource = "Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2";
   static constexpr bool kSlopeNeedsInput = true;
-  static V forward(V x) { return bounded_below(x) * normal_cdf(x); }
+  static V forward(V x) {  // x P(z < x), without a select
+    const NormalTail<V> normal(x);
+    return at_least(x, 0) - normal.a * normal.tail;
+  }
   static V slope(V x, V) {
     constexpr S kPeak = S(0.3989422804014327) / NormalTail<V>::kScale;  // 1 / sqrt(2 pi), the bell at 0
     const NormalTail<V> normal(x);
-    return (x < 0 ? normal.tail : 1 - normal.tail) + bounded(x) * (normal.bell * kPeak);
+    const V left = normal.tail - normal.a * (normal.bell * kPeak);
+    return x < 0 ? left : 1 - left;
   }
 };
 
@@ -83,18 +80,20 @@ struct GeluTanh {
   static constexpr const char* kSource = "Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2";
   static constexpr bool kSlopeNeedsInput = true;
   static constexpr S kTwice = S(1.5957691216057308);  // 2 sqrt(2 / pi): (1 + tanh u) / 2 = sigmoid(2 u)
+  // Between these, the argument of sigmoid is between kExpLow and 40.
+  static constexpr S kLow = kSingle<V> ? S(-10.68) : S(-21.5), kHigh = S(7.2);
   static V forward(V x) {
-    const V b = bounded(x);
-    return bounded_below(x) * sigmoid(kTwice * b * (1 + S(0.044715) * b * b));
+    const V left = at_least(x, kLow), b = at_most(left, kHigh);
+    return left * logistic(b * (kTwice + S(0.044715) * kTwice * b * b));
   }
   static V slope(V x, V) {
-    const V b = bounded(x), square = S(0.044715) * b * b;
-    const V s = sigmoid(kTwice * b * (1 + square));
+    const V b = clamp(x, kLow, kHigh), square = S(0.044715) * b * b;
+    const V s = logistic(kTwice * b * (1 + square));
     return s + s * (1 - s) * (kTwice * b * (1 + 3 * square));
   }
 };
 
-// With w = e^x: tanh(softplus(x)) = (w^2 + 2 w) / (w^2 + 2 w + 2); for x > 0 in powers of e^-x instead.
+// With w = e^x: tanh(softplus(x)) = n / (n + 2), n = w (w + 2). From x = 20 on it is 1.
 template <typename V>
 struct Mish {
   using S = Scalar<V>;
@@ -102,16 +101,18 @@ struct Mish {
   static constexpr const char* kFormula = "x * tanh(maximum(x, 0) + log1p(exp(-abs(x))))";
   static constexpr const char* kSource = "Misra 2019, arXiv:1908.08681, equation 1";
   static constexpr bool kSlopeNeedsInput = true;
+  static constexpr S kOne = S(0x1p64);  // in the scale of `scaled` and `n`: far left, w would be subnormal
   static V forward(V x) {
-    const V e = exp(-abs(x));
-    const V n = x < 0 ? e * (e + 2) : 1 + 2 * e;
-    return bounded_below(x) * (n / (n + (x < 0 ? S(2) : 2 * e * e)));
+    const V b = at_least(x, FormatOf<V>::kExpLow);
+    const V scaled = Reduced<V, 64>(at_most(b, 20)).shifted_exp();
+    const V n = scaled * (scaled * (1 / kOne) + 2);
+    return b * (n / (n + 2 * kOne));
   }
   static V slope(V x, V) {
-    const V e = exp(-abs(x));
-    const V n = x < 0 ? e * (e + 2) : 1 + 2 * e;
-    const V d = 1 / (n + (x < 0 ? S(2) : 2 * e * e));
-    return n * d + bounded(x) * (4 * e * (1 + e) * d * d) * (x < 0 ? S(1) : e);
+    const V b = clamp(x, FormatOf<V>::kExpLow, 20);
+    const V scaled = Reduced<V, 64>(b).shifted_exp(), w = scaled * (1 / kOne);
+    const V n = scaled * (w + 2), d = 1 / (n + 2 * kOne);
+    return d * (n + b * (scaled * (w + 1)) * (d * (4 * kOne)));
   }
 };
 

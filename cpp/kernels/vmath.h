@@ -106,19 +106,20 @@ struct Exponent {
   INITCORE_INLINE V power() const { return from_bits<V>(biased << F::kFraction); }
 };
 
-/// ((e^(t r) - 1) / t - r) / r^2 for |t r| <= ln(2) / 2, t a power of 2.
+/// The series of e^(t r) from its second power on, over r^2 and times factor / t^2, for |t r| <= ln(2) / 2; t
+/// and factor are powers of 2.
 template <typename V>
-INITCORE_INLINE V exp_tail(V r, Scalar<V> t = 1) {
-  const Scalar<V> t2 = t * t, t4 = t2 * t2;
+INITCORE_INLINE V exp_tail(V r, Scalar<V> t = 1, Scalar<V> factor = 1) {
+  const Scalar<V> t2 = t * t, t4 = t2 * t2, f = factor, f4 = f * t4;
   if constexpr (kSingle<V>) {
-    return polynomial(r, t * 0.5f, t2 * 0.166665734f, t * t2 * 0.0416665455f, t4 * 0.00836377611f,
-                      t * t4 * 0.00139274265f);
+    return polynomial(r, f * 0.5f, f * t * 0.166665734f, f * t2 * 0.0416665455f, f * t * t2 * 0.00836377611f,
+                      f4 * 0.00139274265f);
   } else {
-    return polynomial(r, t * 0.50000000000000011, t2 * 0.16666666666666668, t * t2 * 0.041666666666620626,
-                      t4 * 0.0083333333333291913, t * t4 * 0.0013888888918945337,
-                      t2 * t4 * 0.00019841269866445851, t * t2 * t4 * 2.4801518632002832e-5,
-                      t4 * t4 * 2.755726384890582e-6, t * t4 * t4 * 2.762134304714863e-7,
-                      t2 * t4 * t4 * 2.5102395904495539e-8);
+    return polynomial(r, f * 0.50000000000000011, f * t * 0.16666666666666668, f * t2 * 0.041666666666620626,
+                      f * t * t2 * 0.0083333333333291913, f4 * 0.0013888888918945337,
+                      f4 * t * 0.00019841269866445851, f4 * t2 * 2.4801518632002832e-5,
+                      f4 * t * t2 * 2.755726384890582e-6, f4 * t4 * 2.762134304714863e-7,
+                      f4 * t4 * t * 2.5102395904495539e-8);
   }
 }
 
@@ -133,10 +134,6 @@ struct Reduced {
 
   INITCORE_INLINE explicit Reduced(V x)
       : k(x * kLog2E), r((x - k.value * F::kLn2High) - k.value * F::kLn2Low) {}
-
-  /// Of high + low, where low is too small to change k.
-  INITCORE_INLINE Reduced(V high, V low)
-      : k(high * kLog2E), r((high - k.value * F::kLn2High) + (low - k.value * F::kLn2Low)) {}
 
   INITCORE_INLINE V exp_r() const {
     if constexpr (kFused) {  // an operation less
@@ -272,12 +269,18 @@ INITCORE_INLINE V softplus(V x) {
   }
 }
 
-/// 1 / (1 + e^-x), with its relative accuracy kept where it is near 0. Largest error: 2.3 ulp.
+/// 1 / (1 + e^-x) for x from kExpLow to 40. Largest error: 2.3 ulp.
+template <typename V>
+INITCORE_INLINE V logistic(V x) {
+  constexpr Scalar<V> kOne = Scalar<V>(0x1p-64);  // in the scale of e: then no power leaves the normal range
+  const V e = Reduced<V, -64>(-x).shifted_exp();
+  return kOne / (kOne + e);
+}
+
+/// The same for any x, with its relative accuracy kept where it is near 0. Largest error: 2.3 ulp.
 template <typename V>
 INITCORE_INLINE V sigmoid(V x) {
-  constexpr Scalar<V> kOne = Scalar<V>(0x1p-64);  // in the scale of e: then no power leaves the normal range
-  const V e = Reduced<V, -64>(clamp(-x, -40, -FormatOf<V>::kExpLow)).shifted_exp();
-  return kOne / (kOne + e);
+  return logistic(clamp(x, FormatOf<V>::kExpLow, 40));
 }
 
 /// Largest error: 2 ulp (double: 1.4 ulp).
@@ -289,8 +292,8 @@ INITCORE_INLINE V tanh(V x) {
     // small product: nothing cancels near 0.
     const V a = at_least(-abs(x), -20);
     const Exponent<V, 1> k(a * 2.885390082f);
-    const V r = a - k.value * 0.34657359f;                         // ln(2) / 2, by chance to 30 bits
-    const V twice = k.power(), half = r + r * r * exp_tail(r, 2);  // 2 2^k and (e^2r - 1) / 2
+    const V r = a - k.value * 0.34657359f;                            // ln(2) / 2, by chance to 30 bits
+    const V twice = k.power(), half = r + r * r * exp_tail(r, 2, 2);  // 2 2^k and (e^2r - 1) / 2
     const V numerator = (1 - 0.5f * twice) - twice * half;
     return with_sign<V>(numerator / ((1 + 0.5f * twice) + twice * half), x);
   } else {
@@ -302,68 +305,6 @@ INITCORE_INLINE V tanh(V x) {
     const V numerator = far ? S(-2) : a * z * p, denominator = far ? exp<V>(2 * a) + 1 : q;
     return with_sign<V>((far ? S(1) : a) + numerator / denominator, x);
   }
-}
-
-/// The standard normal law at a = |x|: how likely z > a is, and kScale e^(-a^2 / 2).
-template <typename V>
-struct NormalTail {
-  using S = Scalar<V>;
-  static constexpr int kShift = 100;
-  static constexpr S kScale =
-      S(0x1p100);  // of bell: it would be subnormal far out, where the tail is not yet
-
-  V tail, bell;
-
-  INITCORE_INLINE explicit NormalTail(V x) {
-    using F = FormatOf<V>;
-    const V a = at_most(abs(x), F::kFarTail);
-    // a^2 / 2 as an exact sum: where it is large, its rounding error would be large beside 1.
-    constexpr Bits<S> kHalfOfFraction = (Bits<S>(1) << (F::kFraction / 2 + 1)) - 1;
-    const V high = from_bits<V>(to_bits(a) & ~kHalfOfFraction), half = S(-0.5) * (a - high);
-    bell = Reduced<V, kShift>(S(-0.5) * high * high, half * (a + high)).shifted_exp();
-    // (1 + 0.8 a) times the Mills ratio over sqrt(2 pi): between 0.32 and 0.51, smooth in q, flat at 0.
-    const V q = (a - 4) / (a + 4);
-    V p;
-    if constexpr (kSingle<V>) {
-      p = polynomial(q, 0.396524695f, -0.111442313f, 0.0360754517f, 0.00853835353f, -0.0195842751f,
-                     0.012654723f, -0.00390319591f, -0.000116738562f, 0.000518224433f, -5.80155967e-5f,
-                     -5.48918726e-5f);
-    } else {
-      p = polynomial(
-          q, 0.39652469346826953, -0.11144232617091174, 0.036075558847392908, 0.0085388097752941054,
-          -0.019585309121198657, 0.012650458887292313, -0.0039003904579689255, -0.0001007357077272939,
-          0.00051848083137785041, -8.4655184064701404e-5, -6.4552889156990356e-5, 1.7926358887098444e-5,
-          1.0040833598277463e-5, -2.9116533771367932e-6, -1.958168984303367e-6, 3.6477363524330193e-7,
-          4.2303831569518835e-7, -9.2942219705335683e-9, -8.724664493638834e-8, -1.3714947352537522e-8,
-          1.4356615209256029e-8, 4.7306112005225574e-9, -1.3306512892483098e-9, -6.3950539805499165e-10);
-    }
-    tail = bell * (p / (kScale + S(0.8) * kScale * a));
-  }
-};
-
-/// The standard normal distribution function, accurate in its tails. Largest error: 3.7 ulp.
-template <typename V>
-INITCORE_INLINE V normal_cdf(V x) {
-  const V tail = NormalTail<V>(x).tail;
-  return x < 0 ? tail : 1 - tail;
-}
-
-/// The error function. Largest error: 1.5 ulp. x P(x^2) near 0, else 1 - 2 P(z > |x| sqrt(2)).
-template <typename V>
-INITCORE_INLINE V erf(V x) {
-  const V a = abs(x), z = a * a;
-  V p;
-  if constexpr (kSingle<V>) {
-    p = polynomial(z, 0.12837917f, -0.376126267f, 0.112835947f, -0.026854212f, 0.00518908742f,
-                   -0.000801686429f, 7.87587506e-5f);
-  } else {
-    p = polynomial(z, 0.12837916709551257, -0.37612638903183748, 0.11283791670954879, -0.026866170645076793,
-                   0.0052239776248180145, -0.00085483269808337899, 0.00012055331111642711,
-                   -1.4925595266831182e-5, 1.6461000484121368e-6, -1.6350312701054695e-7,
-                   1.4659775274047436e-8, -1.1372848856791674e-9, 5.9571761477489114e-11);
-  }
-  const V far = 1 - 2 * NormalTail<V>(a * Scalar<V>(1.4142135623730951)).tail;
-  return with_sign<V>(a > 1 ? far : a + a * p, x);
 }
 
 }  // namespace initcore::INITCORE_ISA
