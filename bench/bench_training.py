@@ -4,12 +4,14 @@ First with Adam, then what makes a step another one: the optimizer, dropout, bat
 normalization, the activation.
 """
 
+import os
 from dataclasses import replace
 
 import pytest
 
 from initcore.bench import entries
 from initcore.bench.networks import NETWORKS
+from initcore.bench.peers import PATIENT, PEERS
 
 every_network = pytest.mark.parametrize("work", NETWORKS, ids=lambda work: work.name)
 some_networks = pytest.mark.parametrize("work", [NETWORKS[0], NETWORKS[3]], ids=lambda work: work.name)
@@ -17,17 +19,18 @@ some_networks = pytest.mark.parametrize("work", [NETWORKS[0], NETWORKS[3]], ids=
 
 @pytest.fixture
 def step(measure, benchmark, threads):
-    def run(work, seconds, group="training step"):
+    def run(work, seconds, group="training step", peers=PEERS):
         if not benchmark.enabled:  # it is only asked whether everything still runs
             work = replace(work, rows=2 * work.batch, epochs=1)
-        measure(entries.training(work, threads, group=group), seconds)
+        measure(entries.training(work, threads, peers, group), seconds)
 
     return run
 
 
 @every_network
-def bench_step(step, work):
-    step(work, 5.0)
+def bench_step(step, work, benchmark):
+    patient = os.environ.get("INITCORE_BENCH_PATIENT") and benchmark.enabled
+    step(work, 5.0, peers=PATIENT if patient else PEERS)
 
 
 @every_network

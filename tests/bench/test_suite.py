@@ -41,6 +41,22 @@ def test_it_says_on_what_it_was_measured(found):
     assert about["cpu"] in report.text(result)
 
 
+@pytest.mark.parametrize(
+    "told, name",
+    [
+        ("model name\t: Some CPU 7\ncpu family : 6\n\nmodel name\t: Some CPU 7\n", "Some CPU 7"),
+        ("model name : Some CPU\ncpu family : 26\nmodel : 2\n", "Some CPU, family 26 model 2"),
+        ("BogoMIPS : 50\n", None),
+        (None, None),
+    ],
+)
+def test_the_processor_has_a_name(monkeypatch, tmp_path, told, name):
+    monkeypatch.setattr(machine, "_CPU_INFO", tmp_path / "cpuinfo")
+    if told is not None:
+        (tmp_path / "cpuinfo").write_text(told)
+    assert machine.cpu_name() == name if name else machine.cpu_name()
+
+
 def test_progress_counts_to_the_end(found):
     result, told = found
     total = len(result["entries"]) + 1

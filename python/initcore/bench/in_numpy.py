@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from initcore.bench.elementwise import erf
+from initcore.bench.elementwise import FORWARD, erf
 from initcore.bench.networks import (
     BETA_1,
     BETA_2,
@@ -110,23 +110,15 @@ class NumPy:
         getattr(self, self.work.optimizer)()
 
     def activate(self, i: int) -> None:
-        z, a = self.z[i], self.a[i]
-        if self.work.activation == "relu":
-            np.maximum(z, 0, out=a)
-        elif self.work.activation == "tanh":
-            np.tanh(z, out=a)
-        elif self.work.activation == "sigmoid":
-            np.negative(z, out=a)
-            np.exp(a, out=a)
-            a += 1
-            np.reciprocal(a, out=a)
-        else:  # gelu
-            cdf = self.t[i]
-            np.multiply(z, np.float32(0.5**0.5), out=cdf)
-            erf(cdf, cdf)
-            cdf += 1
-            cdf *= 0.5
-            np.multiply(z, cdf, out=a)
+        z, a, cdf = self.z[i], self.a[i], self.t[i]
+        if self.work.activation != "gelu":
+            FORWARD[self.work.activation](z, a)
+            return
+        np.multiply(z, np.float32(0.5**0.5), out=cdf)  # kept for the slope
+        erf(cdf, cdf)
+        cdf += 1
+        cdf *= 0.5
+        np.multiply(z, cdf, out=a)
 
     def slope(self, i: int) -> None:
         """d *= activation's slope."""

@@ -63,3 +63,26 @@ class PyTorch:
                 loss = torch.nn.functional.cross_entropy(self.model(self.x[index]), self.y[index])
                 loss.backward()
                 self.optimizer.step()
+
+
+class CompiledPyTorch(PyTorch):
+    """The same, compiled by torch.compile, which needs a C++ compiler and a minute for each network."""
+
+    name = "torch.compile"
+
+    def __init__(self, work: Workload, threads: int) -> None:
+        super().__init__(work, threads)
+        torch = self.torch
+
+        def loss(index: Any) -> Any:
+            return torch.nn.functional.cross_entropy(self.model(self.x[index]), self.y[index])
+
+        self.loss = torch.compile(loss, fullgraph=True)
+
+    def run(self, epochs: int) -> None:
+        """Go through the data that many times."""
+        for _ in range(epochs):
+            for index in self.torch.randperm(len(self.x)).view(-1, self.batch):
+                self.optimizer.zero_grad(set_to_none=True)
+                self.loss(index).backward()
+                self.optimizer.step()

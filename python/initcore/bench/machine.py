@@ -21,19 +21,20 @@ _DISTRIBUTIONS = {
 
 
 def cpu_name() -> str:
-    """Return what the processor calls itself.
+    """Return what the processor calls itself; where that has no number, its family and model too.
 
     >>> len(cpu_name()) > 0
     True
     """
     try:
-        for line in _CPU_INFO.read_text().splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name" and value.strip():
-                return value.strip()
+        lines = _CPU_INFO.read_text().splitlines()
     except OSError:
-        pass  # another system: ask Python
-    return platform.processor() or platform.machine()
+        lines = []  # another system: ask Python
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = told.get("model name") or platform.processor() or platform.machine()
+    if told.get("cpu family") and not any(letter.isdigit() for letter in name):
+        name += f", family {told['cpu family']} model {told.get('model')}"
+    return name
 
 
 def describe() -> dict[str, Any]:

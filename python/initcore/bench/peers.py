@@ -14,10 +14,10 @@ from initcore.bench.in_initcore import Initcore
 from initcore.bench.in_jax import JAX
 from initcore.bench.in_numpy import NumPy
 from initcore.bench.in_sklearn import ScikitLearn
-from initcore.bench.in_torch import PyTorch
+from initcore.bench.in_torch import CompiledPyTorch, PyTorch
 from initcore.bench.networks import Workload
 
-__all__ = ["PEERS", "Contestant", "Initcore"]
+__all__ = ["PATIENT", "PEERS", "Contestant", "Initcore"]
 
 
 class Contestant(Protocol):
@@ -38,3 +38,4 @@ class Contestant(Protocol):
 
 
 PEERS: tuple[type[Contestant], ...] = (NumPy, PyTorch, JAX, ScikitLearn)
+PATIENT = (*PEERS, CompiledPyTorch)  # where there is time
