@@ -108,6 +108,18 @@ CALL = {
     for name, (expression, _) in TORCH.items()
 }
 
+# The same of functions of whole rows.
+TORCH_ROWS = {
+    "softmax": (
+        "aten._softmax.out(x, 1, False, out=y)",
+        "aten._softmax_backward_data.out(dy, y, 1, torch.float32, grad_input=dx)",
+    ),
+    "log_softmax": (
+        "aten._log_softmax.out(x, 1, False, out=y)",
+        "aten._log_softmax_backward_data.out(dy, y, 1, torch.float32, out=dx)",
+    ),
+}
+
 OPERATIONS = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
@@ -120,6 +132,20 @@ OPERATIONS = {
     ast.UAdd: np.positive,
     ast.USub: np.negative,
 }
+
+
+def softmax(x: Any, out: Any) -> None:
+    np.subtract(x, x.max(axis=1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    out *= 1 / out.sum(axis=1, keepdims=True)
+
+
+def log_softmax(x: Any, out: Any) -> None:
+    np.subtract(x, x.max(axis=1, keepdims=True), out=out)
+    out -= np.log(np.exp(out).sum(axis=1, keepdims=True))
+
+
+ROWS = {"softmax": softmax, "log_softmax": log_softmax}
 
 
 def _where(condition: Any, x: Any, y: Any, out: Any) -> None:

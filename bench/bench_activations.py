@@ -6,7 +6,7 @@ last entry.
 
 import numpy as np
 import pytest
-from activation_peers import CALL, FORWARD, SLOPE, TORCH, in_numpy, in_torch
+from activation_peers import CALL, FORWARD, ROWS, SLOPE, TORCH, TORCH_ROWS, in_numpy, in_torch
 from interleaved import time_per
 
 from initcore import _core, activations
@@ -52,3 +52,37 @@ def bench_call(compare, name, arrays):
     """As one writes it at the prompt: the result is a new array."""
     f, x = activations.get(name), arrays["x"]
     compare("activation, new array", lambda: f(x), in_torch(CALL.get(name), arrays), UNIT)
+
+
+every_width = pytest.mark.parametrize("columns", [2, 10, 100, 1000])
+every_row_activation = pytest.mark.parametrize("name", list(ROWS))
+
+
+@pytest.fixture
+def matrices(name, columns):
+    """The arrays of `arrays`, as rows of that many columns, and the unit that fits."""
+    rows = N // columns
+    result = {key: aligned_empty(rows * columns, np.float32) for key in ("x", "dy", "y", "dx", "out")}
+    result = {key: array.reshape(rows, columns) for key, array in result.items()}
+    result["x"][:], result["dy"][:] = np.random.default_rng(0).normal(0, 2, (2, rows, columns))
+    result["y"][:] = activations.get(name)(result["x"])
+    return result, time_per("ns per element", rows * columns)
+
+
+@every_width
+@every_row_activation
+def bench_rows(compare, name, columns, matrices):
+    arrays, unit = matrices
+    x, out = arrays["x"], arrays["out"]
+    peers = {"NumPy": lambda: ROWS[name](x, out)} | in_torch(TORCH_ROWS[name][0], arrays | {"y": out})
+    compare("activation of rows", lambda: _core.softmax_forward(x, out, name == "log_softmax"), peers, unit)
+
+
+@every_width
+@every_row_activation
+def bench_rows_backward(compare, name, columns, matrices):
+    arrays, unit = matrices
+    dy, y, dx = (arrays[key] for key in ("dy", "y", "dx"))
+    peers = in_torch(TORCH_ROWS[name][1], arrays)
+    log = name == "log_softmax"
+    compare("activation of rows, backward", lambda: _core.softmax_backward(dy, y, dx, log), peers, unit)

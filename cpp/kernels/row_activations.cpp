@@ -2,51 +2,120 @@
 #include "kernels/row_activations.h"
 
 #include "kernels/both.h"
-#include "kernels/largest.h"
-#include "kernels/vmath.h"
+#include "kernels/rows.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
 
 template <typename T>
-void softmax_forward(const T* x, T* y, Index rows, Index columns, bool log) {
-  for (Index i = 0; i < rows; ++i, x += columns, y += columns) {
-    const T top = largest(x, columns);
-    T sum = 0;
-    if (log) {
-#pragma omp simd reduction(+ : sum)
-      for (Index j = 0; j < columns; ++j) sum += exp(x[j] - top);
-      const T shift = initcore::INITCORE_ISA::log(sum);
-#pragma omp simd
-      for (Index j = 0; j < columns; ++j) y[j] = (x[j] - top) - shift;
-    } else {
-#pragma omp simd reduction(+ : sum)
-      for (Index j = 0; j < columns; ++j) {
-        y[j] = exp(x[j] - top);
-        sum += y[j];
-      }
-      const T scale = 1 / sum;
-#pragma omp simd
-      for (Index j = 0; j < columns; ++j) y[j] *= scale;
-    }
+INITCORE_INLINE void softmax_wide(const T* x, T* y, const WideRow<T>& row, bool log) {
+  using V = Vector<T>;
+  V top = load(x + row.last);
+  row.each([&](Index j) { top = larger(top, load(x + j)); });
+  const T most = max_across<T>(top);
+  const V shifted = load(x + row.last) - most, last = exp_below(shifted);
+  V sum = row.only_fresh(last);
+  if (log) {
+    row.each([&](Index j) { sum += exp_below(load(x + j) - most); });
+    const T shift = initcore::INITCORE_ISA::log(sum_across<T>(sum));
+    row.each([&](Index j) { store(y + j, (load(x + j) - most) - shift); });
+    store(y + row.last, shifted - shift);
+  } else {
+    row.each([&](Index j) {
+      const V e = exp_below(load(x + j) - most);
+      store(y + j, e);
+      sum += e;
+    });
+    const T scale = 1 / sum_across<T>(sum);
+    row.each([&](Index j) { store(y + j, load(y + j) * scale); });
+    store(y + row.last, last * scale);
   }
 }
 
 template <typename T>
-void softmax_backward(const T* dy, const T* y, T* dx, Index rows, Index columns, bool log) {
-  for (Index i = 0; i < rows; ++i, dy += columns, y += columns, dx += columns) {
-    T sum = 0;
-    if (log) {
-#pragma omp simd reduction(+ : sum)
-      for (Index j = 0; j < columns; ++j) sum += dy[j];
-#pragma omp simd
-      for (Index j = 0; j < columns; ++j) dx[j] = dy[j] - sum * exp(y[j]);
-    } else {
-#pragma omp simd reduction(+ : sum)
-      for (Index j = 0; j < columns; ++j) sum += dy[j] * y[j];
-#pragma omp simd
-      for (Index j = 0; j < columns; ++j) dx[j] = y[j] * (dy[j] - sum);
+INITCORE_INLINE void softmax_narrow(const T* x, T* y, Index columns, Index rows, bool log) {
+  using V = Vector<T>;
+  SideBySide<T> z;
+  z.read(x, columns, rows);
+  V top = z.column[0], sum{};
+  for (Index j = 1; j < columns; ++j) top = larger(top, z.column[j]);
+  if (log) {
+    for (Index j = 0; j < columns; ++j) {
+      z.column[j] -= top;
+      sum += exp_below(z.column[j]);
     }
+    const V shift = initcore::INITCORE_ISA::log(sum);
+    for (Index j = 0; j < columns; ++j) z.column[j] -= shift;
+  } else {
+    for (Index j = 0; j < columns; ++j) {
+      z.column[j] = exp_below(z.column[j] - top);
+      sum += z.column[j];
+    }
+    const V scale = 1 / sum;
+    for (Index j = 0; j < columns; ++j) z.column[j] *= scale;
+  }
+  z.write(y, columns, rows);
+}
+
+template <typename T>
+void softmax_forward(const T* x, T* y, Index rows, Index columns, bool log) {
+  if (columns == 0) return;
+  if (columns < kNarrow<T>) {
+    for (Index i = 0; i < rows; i += kLanes<T>)
+      softmax_narrow(x + i * columns, y + i * columns, columns, min<Index>(rows - i, kLanes<T>), log);
+  } else {
+    const WideRow<T> row(columns);
+    for (Index i = 0; i < rows; ++i) softmax_wide(x + i * columns, y + i * columns, row, log);
+  }
+}
+
+template <typename T>
+INITCORE_INLINE void softmax_backward_wide(const T* dy, const T* y, T* dx, const WideRow<T>& row, bool log) {
+  using V = Vector<T>;
+  const V last_dy = load(dy + row.last), last_y = load(y + row.last);
+  if (log) {
+    V sum = row.only_fresh(last_dy);
+    row.each([&](Index j) { sum += load(dy + j); });
+    const T whole = sum_across<T>(sum);
+    row.each([&](Index j) { store(dx + j, load(dy + j) - whole * exp(load(y + j))); });
+    store(dx + row.last, last_dy - whole * exp(last_y));
+  } else {
+    V sum = row.only_fresh(last_dy * last_y);
+    row.each([&](Index j) { sum += load(dy + j) * load(y + j); });
+    const T whole = sum_across<T>(sum);
+    row.each([&](Index j) { store(dx + j, load(y + j) * (load(dy + j) - whole)); });
+    store(dx + row.last, last_y * (last_dy - whole));
+  }
+}
+
+template <typename T>
+INITCORE_INLINE void softmax_backward_narrow(const T* dy, const T* y, T* dx, Index columns, Index rows,
+                                             bool log) {
+  SideBySide<T> g, z;
+  g.read(dy, columns, rows);
+  z.read(y, columns, rows);
+  Vector<T> sum{};
+  if (log) {
+    for (Index j = 0; j < columns; ++j) sum += g.column[j];
+    for (Index j = 0; j < columns; ++j) g.column[j] -= sum * exp(z.column[j]);
+  } else {
+    for (Index j = 0; j < columns; ++j) sum += g.column[j] * z.column[j];
+    for (Index j = 0; j < columns; ++j) g.column[j] = z.column[j] * (g.column[j] - sum);
+  }
+  g.write(dx, columns, rows);
+}
+
+template <typename T>
+void softmax_backward(const T* dy, const T* y, T* dx, Index rows, Index columns, bool log) {
+  if (columns < kNarrow<T>) {
+    for (Index i = 0; i < rows; i += kLanes<T>) {
+      const Index at = i * columns;
+      softmax_backward_narrow(dy + at, y + at, dx + at, columns, min<Index>(rows - i, kLanes<T>), log);
+    }
+  } else {
+    const WideRow<T> row(columns);
+    for (Index at = 0; at < rows * columns; at += columns)
+      softmax_backward_wide(dy + at, y + at, dx + at, row, log);
   }
 }
 

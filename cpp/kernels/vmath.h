@@ -69,6 +69,12 @@ INITCORE_INLINE V abs(V x) {
   return from_bits<V>(to_bits(x) & FormatOf<V>::kMagnitude);
 }
 
+/// -|x|, in one operation.
+template <typename V>
+INITCORE_INLINE V minus_abs(V x) {
+  return from_bits<V>(to_bits(x) | ~FormatOf<V>::kMagnitude);
+}
+
 /// y >= 0 with the sign of x.
 template <typename V>
 INITCORE_INLINE V with_sign(V y, V x) {
@@ -259,7 +265,7 @@ INITCORE_INLINE V log1p(V x) {
 /// log(1 + e^x) without overflow. Largest error: 1.7 ulp.
 template <typename V>
 INITCORE_INLINE V softplus(V x) {
-  const V e = exp_below(-abs(x));
+  const V e = exp_below(minus_abs(x));
   if constexpr (kSingle<V> && kFused) {  // log(1 + e) = e + e^2 P(e)
     const V p = polynomial(e, -0.49999997f, 0.333328419f, -0.249865262f, 0.198541062f, -0.158475657f,
                            0.115618454f, -0.0667577251f, 0.0252240543f, -0.0044662116f);
@@ -290,7 +296,7 @@ INITCORE_INLINE V tanh(V x) {
   if constexpr (kSingle<V>) {
     // (1 - e) / (1 + e) for e = e^-2|x| = 2^k e^2r, numerator and denominator each as an exact number and a
     // small product: nothing cancels near 0.
-    const V a = at_least(-abs(x), -20);
+    const V a = at_least(minus_abs(x), -20);
     const Exponent<V, 1> k(a * 2.885390082f);
     const V r = a - k.value * 0.34657359f;                            // ln(2) / 2, by chance to 30 bits
     const V twice = k.power(), half = r + r * r * exp_tail(r, 2, 2);  // 2 2^k and (e^2r - 1) / 2

@@ -1,0 +1,100 @@
+// Rows of a matrix on vectors: wide ones along the row, narrow ones side by side, one in each lane.
+#pragma once
+
+#include "kernels/vmath.h"
+
+namespace initcore::INITCORE_ISA {
+namespace {
+
+// Rows shorter than this are computed side by side, so that no lane idles.
+template <typename T>
+inline constexpr Index kNarrow = 2 * kLanes<T>;
+
+/// op over all lanes, halves upon halves.
+template <typename T, int kCount, typename Op>
+INITCORE_INLINE T across(const T (&lanes)[kCount], Op op) {
+  if constexpr (kCount == 1) {
+    return lanes[0];
+  } else {
+    T half[kCount / 2];
+    for (int l = 0; l < kCount / 2; ++l) half[l] = op(lanes[l], lanes[l + kCount / 2]);
+    return across(half, op);
+  }
+}
+
+template <typename T, typename Op>
+INITCORE_INLINE T across_lanes(Vector<T> v, Op op) {
+  T lanes[kLanes<T>];
+  store(lanes, v);
+  return across(lanes, op);
+}
+
+template <typename T>
+INITCORE_INLINE T sum_across(Vector<T> v) {
+  return across_lanes<T>(v, [](T a, T b) { return a + b; });
+}
+
+template <typename T>
+INITCORE_INLINE T max_across(Vector<T> v) {
+  return across_lanes<T>(v, [](T a, T b) { return max(a, b); });
+}
+
+/// A wide row as vectors at 0, kLanes, ... below `last`, and one at `last` that reaches back over some of
+/// the others' elements: those are not fresh.
+template <typename T>
+struct WideRow {
+  static constexpr Index kStep = kLanes<T>;
+  using Bits = typename Format<T>::Bits;
+  using Mask = Vector<Bits>;
+
+  Index last;
+  Mask fresh;  // all bits of the lanes whose elements are in no other vector
+
+  INITCORE_INLINE explicit WideRow(Index columns) : last(columns - kStep) {
+    const Index seen = (kStep - columns % kStep) % kStep;
+    Bits lanes[kStep];
+    for (Index l = 0; l < kStep; ++l) lanes[l] = l < seen ? 0 : Bits(-1);
+    fresh = load(lanes);
+  }
+
+  /// v, or 0 where it is not fresh.
+  INITCORE_INLINE Vector<T> only_fresh(Vector<T> v) const { return from_bits<Vector<T>>(to_bits(v) & fresh); }
+
+  /// f(j) for the start of every vector but the last.
+  template <typename F>
+  INITCORE_INLINE void each(F f) const {
+    for (Index j = 0; j < last; j += kStep) f(j);
+  }
+};
+
+/// Up to kLanes narrow rows: columns[j] has element j of each. Lanes past the last row repeat it.
+template <typename T>
+struct SideBySide {
+  Vector<T> column[kNarrow<T>];
+
+  INITCORE_INLINE void read(const T* x, Index columns, Index rows) {
+    Index at[kLanes<T>];
+    for (Index l = 0; l < kLanes<T>; ++l) at[l] = min(l, rows - 1) * columns;
+    for (Index j = 0; j < columns; ++j) {
+      T lanes[kLanes<T>];
+      for (Index l = 0; l < kLanes<T>; ++l) lanes[l] = x[at[l] + j];
+      column[j] = load(lanes);
+    }
+  }
+
+  INITCORE_INLINE void write(T* x, Index columns, Index rows) const {
+    for (Index j = 0; j < columns; ++j) {
+      T lanes[kLanes<T>];
+      store(lanes, column[j]);
+      for (Index l = 0; l < rows; ++l) x[l * columns + j] = lanes[l];
+    }
+  }
+};
+
+template <typename V>
+INITCORE_INLINE V larger(V a, V b) {
+  return a > b ? a : b;
+}
+
+}  // namespace
+}  // namespace initcore::INITCORE_ISA
