@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from typing import TypeVar
@@ -14,6 +13,8 @@ def choose(kind: str, name: object, table: Mapping[str, T]) -> T:
     """Return ``table[name]``, or raise ValueError naming every choice and the closest one."""
     if isinstance(name, str) and name in table:
         return table[name]
+    import difflib  # only mistakes need it
+
     choices = ", ".join(map(repr, table))
     close = difflib.get_close_matches(str(name).lower(), list(table), n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""

@@ -7,7 +7,6 @@ doi:10.1145/2063384.2063405). To add a law: a kernel in cpp/kernels/random.cpp, 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import operator
 import sys
@@ -82,6 +81,8 @@ class Key:
     @property
     def word(self) -> int:
         """The 64 bits that select the stream: BLAKE2b of seed and path."""
+        import hashlib  # which loads a library of its own: not before a stream is drawn from
+
         text = f"{self.seed}/{self.path}".encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=8, person=b"initcore").digest(), "little")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from initcore._validate import check_count
 from initcore.callbacks.base import Logs
@@ -31,6 +30,7 @@ class ModelCheckpoint(Monitor):
             in ``filepath`` is not logged.
 
     >>> import initcore as ic
+    >>> from pathlib import Path
     >>> x = y = [[0.0], [1.0], [2.0]]
     >>> model = ic.Sequential([ic.Dense(1)], input_shape=(1,), seed=0)
     >>> model.compile(ic.optimizers.SGD(0.1), "mse")
@@ -88,6 +88,8 @@ class ModelCheckpoint(Monitor):
             if value is None or not self.improves(value, self.best):
                 return
             self.best = value
+        from pathlib import Path
+
         path = Path(self._path({"epoch": epoch + 1, **logs}))
         path.parent.mkdir(parents=True, exist_ok=True)
         whole = not self.save_weights_only and hasattr(self.model, "save")

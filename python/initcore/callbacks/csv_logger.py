@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from initcore.callbacks.base import Callback, Logs
@@ -30,6 +28,7 @@ class CSVLogger(Callback):
         ValueError: ``separator`` is not one character.
 
     >>> import initcore as ic
+    >>> from pathlib import Path
     >>> x = y = [[0.0], [1.0], [2.0]]
     >>> model = ic.Sequential([ic.Dense(1)], input_shape=(1,), seed=0)
     >>> model.compile(ic.optimizers.SGD(0.1), "mse")
@@ -43,6 +42,8 @@ class CSVLogger(Callback):
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
         if not isinstance(separator, str) or len(separator) != 1 or separator in '\r\n"':
             raise ValueError(f"separator must be one character, such as ',' or ';', got {separator!r}")
+        from pathlib import Path
+
         self.filename = Path(filename)
         self.separator = separator
         self.append = append
@@ -66,6 +67,8 @@ class CSVLogger(Callback):
             )
         values = {"epoch": epoch, **logs}
         rows.append([_cell(values.get(name, _ABSENT)) for name in self.columns])
+        import csv
+
         # Opened for this row alone: nothing stays open if the training is interrupted.
         with self.filename.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file, delimiter=self.separator, lineterminator="\n").writerows(rows)
@@ -74,6 +77,8 @@ class CSVLogger(Callback):
         """Return the header of the file, if there is one, and end its last line if a crash cut it off."""
         if not self.filename.exists():
             return []
+        import csv
+
         with self.filename.open(newline="", encoding="utf-8") as file:
             columns = next(csv.reader(file, delimiter=self.separator), [])
         with self.filename.open("rb+") as raw:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from typing import Any
 
@@ -57,6 +56,8 @@ class Monitor(Callback):
             return float(logs[self.monitor])
         if self._seen or (self.monitor.startswith("val_") and self.params.get("validation_freq", 1) != 1):
             return None
+        import difflib  # only mistakes need it
+
         close = difflib.get_close_matches(self.monitor, list(logs), n=1)
         close = close or [name for name in (self.monitor.removeprefix("val_"),) if name in logs]
         hint = f" Did you mean {close[0]!r}?" if close else ""
