@@ -6,12 +6,13 @@ CLIFF is named.
 """
 
 from dataclasses import replace
+from statistics import median
 
 import pytest
 from interleaved import Entry, interleave, time_per
 
 from initcore import _core
-from initcore.bench.interleaved import OURS
+from initcore.bench.interleaved import OURS, plan_rounds, turn
 from initcore.bench.networks import NETWORKS, Workload
 from initcore.bench.peers import Initcore
 from initcore.bench.tables import aligned, figure
@@ -41,27 +42,27 @@ CURVES = {
 
 @pytest.mark.parametrize("axis", CURVES)
 def bench_growth(benchmark, note, axis, threads):
-    """A step's time beside its operations, from size to size."""
+    """A step beside its operations, from size to size. One timing of pytest-benchmark is all sizes once."""
     make, sizes = CURVES[axis]
     benchmark.group = "growth"
+    works = {n: make(n) for n in (sizes if benchmark.enabled else sizes[:2])}
+    calls = {n: runner(work, threads) for n, work in works.items()}
+    quick, rounds = plan_rounds(calls, 4.0) if benchmark.enabled else (set(), 1)
+    turns = []
+    benchmark.pedantic(lambda: turns.append(turn(calls, quick)), rounds=rounds)
     if not benchmark.enabled:
-        sizes = sizes[:2]
-    works = {n: make(n) for n in sizes}
-    calls = {str(n): runner(work, threads) for n, work in works.items()}
-    last = str(sizes[-1])
-    entry = Entry("growth", axis, time_per("us per step", works[sizes[-1]].steps), calls.pop(last), calls)
-    result = interleave(benchmark, entry, 4.0)
-    if result is None:
         return
-    seconds = {**result.seconds, last: result.seconds[OURS]}
-    steps = {n: seconds[str(n)] / work.steps for n, work in works.items()}
     rows, before = [[axis, "us per step", "GFLOP/s", "step / operations"]], None
     for n, work in works.items():
-        growth = (steps[n] / steps[before]) / (work.flops / works[before].flops) if before else None
-        told = "" if growth is None else f"{growth:.2f}" + (" CLIFF" if growth > CLIFF else "")
-        rows.append([str(n), figure(1e6 * steps[n]), figure(1e-9 * work.flops / steps[n]), told])
+        step = median(one[n] for one in turns) / work.steps
+        told = ""
+        if before:  # neighbours of the same turn: what slows the machine down slows both
+            operations = work.flops * work.steps / (works[before].flops * works[before].steps)
+            growth = median(one[n] / one[before] for one in turns) / operations
+            told = f"{growth:.2f}" + (" CLIFF" if growth > CLIFF else "")
+        rows.append([str(n), figure(1e6 * step), figure(1e-9 * work.flops / step), told])
         before = n
-    benchmark.extra_info |= {"us per step": {str(n): 1e6 * value for n, value in steps.items()}}
+    benchmark.extra_info |= {f"us per step, {row[0]}": float(row[1]) for row in rows[1:]}
     note(["", *aligned(rows)])
 
 
