@@ -2,9 +2,8 @@
 // logits with softmax, loss and gradient in one pass. Targets are distributions or class numbers.
 #pragma once
 
-#include "kernels/largest.h"
 #include "kernels/losses.h"
-#include "kernels/vmath.h"
+#include "kernels/rows.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
@@ -39,79 +38,97 @@ struct TargetRow {
       return y[j] * rest + even;
     }
   }
+
+  /// t(j), t(j + 1), ...
+  INITCORE_INLINE Vector<T> lanes(Index j) const {
+    if constexpr (kClasses) {
+      using B = typename Format<T>::Bits;
+      return lane_numbers<T>() == B(label) - B(j) ? even + rest : Vector<T>{} + even;
+    } else {
+      return load(y + j) * rest + even;
+    }
+  }
 };
+
+/// share shifted; 0 where share is: a class may be masked by -inf.
+template <typename V>
+INITCORE_INLINE V weighted(V share, V shifted) {
+  return share == 0 ? V{} : share * shifted;
+}
 
 /// One row of logits z: loss = sum_j t_j (log sum_k e^z_k - z_j); gradient_j = factor dloss / dz_j unless
 /// null.
 template <typename T, typename Target>
-T softmax_row(const T* z, const Target t, Index columns, T factor, T* gradient) {
-  const T top = largest(z, columns);
-  T sum = 0, mass = 0, dot = 0;
-#pragma omp simd reduction(+ : sum, mass, dot)
-  for (Index j = 0; j < columns; ++j) {
-    const T share = t(j), shifted = z[j] - top;
-    sum += exp(shifted);
+INITCORE_INLINE T softmax_row(const T* z, const Target t, const WideRow<T>& row, T factor, T* gradient) {
+  using V = Vector<T>;
+  const T top = max_across<T>(row.largest(z));
+  const V last_share = t.lanes(row.last), last_shifted = load(z + row.last) - top;
+  const V last = exp_below(last_shifted);
+  V sum = row.only_fresh(last), mass = row.only_fresh(last_share);
+  V dot = row.only_fresh(weighted(last_share, last_shifted));
+  row.each([&](Index j) {
+    const V share = t.lanes(j), shifted = load(z + j) - top, e = exp_below(shifted);
+    if (gradient) store(gradient + j, e);
+    sum += e;
     mass += share;
-    dot += share == 0 ? T(0) : share * shifted;  // a class that is masked by -inf
-  }
+    dot += weighted(share, shifted);
+  });
+  const T whole = sum_across<T>(sum), share = sum_across<T>(mass);
   if (gradient) {
-    const T part = mass / sum;
-#pragma omp simd
-    for (Index j = 0; j < columns; ++j) gradient[j] = factor * (exp(z[j] - top) * part - t(j));
+    const T part = share / whole;
+    row.each([&](Index j) { store(gradient + j, factor * (load(gradient + j) * part - t.lanes(j))); });
+    store(gradient + row.last, factor * (last * part - last_share));
   }
-  return mass * log(sum) - dot;
+  return share * log(whole) - sum_across<T>(dot);
 }
 
-// Rows shorter than this are computed side by side, one in each lane, so that no lane idles.
-template <typename T>
-inline constexpr Index kNarrow = 2 * kLanes<T>;
-
-/// softmax_row() for rows [first, first + n), n <= kLanes: the sum of weight_i loss_i.
+/// softmax_row() for rows [first, first + n), n <= kLanes, side by side: the sum of weight_i loss_i.
 template <typename T, bool kClasses>
-double softmax_side_by_side(const LossRows<T>& r, Index first, Index n) {
+INITCORE_INLINE double softmax_side_by_side(const LossRows<T>& r, Index first, Index n) {
+  using V = Vector<T>;
   constexpr Index kRows = kLanes<T>;
   const Index columns = r.columns;
-  T z[kNarrow<T>][kRows], t[kNarrow<T>][kRows];
-  T top[kRows], sum[kRows] = {}, mass[kRows] = {}, dot[kRows] = {}, value[kRows], weight[kRows];
-  for (Index l = 0; l < kRows; ++l) {
-    const Index i = first + (l < n ? l : n - 1);  // lanes past the end repeat the last row
-    const TargetRow<T, kClasses> target(r, i);
-    weight[l] = r.weight ? r.weight[i] : T(1);
-    top[l] = r.prediction[i * columns];
-    for (Index j = 0; j < columns; ++j) {
-      z[j][l] = r.prediction[i * columns + j];
-      t[j][l] = target.valid ? target(j) : static_cast<T>(__builtin_nan(""));
-    }
-  }
-  for (Index j = 1; j < columns; ++j) {
-#pragma omp simd
-    for (Index l = 0; l < kRows; ++l) top[l] = top[l] > z[j][l] ? top[l] : z[j][l];
-  }
-  for (Index j = 0; j < columns; ++j) {
-#pragma omp simd
+  SideBySide<T> z, t;
+  z.read(r.prediction + first * columns, columns, n);
+  V weight = V{} + 1;
+  if (r.weight) weight = n == kRows ? load(r.weight + first) : load_first(r.weight + first, n);
+  const TargetRow<T, kClasses> target(r, first);
+  if constexpr (kClasses) {
+    const std::int32_t* labels = static_cast<const std::int32_t*>(r.target) + first;
+    T class_of[kRows];  // exact: columns are few
     for (Index l = 0; l < kRows; ++l) {
-      const T shifted = z[j][l] - top[l];
-      z[j][l] = exp(shifted);
-      sum[l] += z[j][l];
-      mass[l] += t[j][l];
-      dot[l] += t[j][l] == 0 ? T(0) : t[j][l] * shifted;
+      const std::int32_t label = labels[min(l, n - 1)];
+      class_of[l] = 0 <= label && label < columns ? static_cast<T>(label) : static_cast<T>(__builtin_nan(""));
     }
+    const V label = load(class_of);
+    weight += label - label;  // a class that is no column makes all of its row NaN
+    for (Index j = 0; j < columns; ++j)
+      t.column[j] = label == static_cast<T>(j) ? target.even + target.rest : V{} + target.even;
+  } else {
+    t.read(target.y, columns, n);
+    for (Index j = 0; j < columns; ++j) t.column[j] = t.column[j] * target.rest + target.even;
   }
-#pragma omp simd
-  for (Index l = 0; l < kRows; ++l) value[l] = mass[l] * log(sum[l]) - dot[l];
+  V top = z.column[0], sum{}, mass{}, dot{};
+  for (Index j = 1; j < columns; ++j) top = larger(top, z.column[j]);
+  for (Index j = 0; j < columns; ++j) {
+    const V shifted = z.column[j] - top;
+    z.column[j] = exp_below(shifted);
+    sum += z.column[j];
+    mass += t.column[j];
+    dot += weighted(t.column[j], shifted);
+  }
   if (r.gradient) {
-    const T scale = static_cast<T>(r.scale);
-    for (Index j = 0; j < columns; ++j) {
-#pragma omp simd
-      for (Index l = 0; l < kRows; ++l)
-        z[j][l] = scale * weight[l] * (z[j][l] * (mass[l] / sum[l]) - t[j][l]);
-    }
-    for (Index l = 0; l < n; ++l)
-      for (Index j = 0; j < columns; ++j) r.gradient[(first + l) * columns + j] = z[j][l];
+    const V factor = static_cast<T>(r.scale) * weight, part = mass / sum;
+    for (Index j = 0; j < columns; ++j) z.column[j] = factor * (z.column[j] * part - t.column[j]);
+    z.write(r.gradient + first * columns, columns, n);
   }
-  double total = 0;
-  for (Index l = 0; l < n; ++l) total += static_cast<double>(weight[l]) * static_cast<double>(value[l]);
-  return total;
+  T values[kRows], weights[kRows];
+  store(values, mass * log(sum) - dot);
+  store(weights, weight);
+  double products[kRows];
+  for (Index l = 0; l < kRows; ++l)
+    products[l] = l < n ? static_cast<double>(weights[l]) * static_cast<double>(values[l]) : 0;
+  return across(products, [](double a, double b) { return a + b; });
 }
 
 /// One row of probabilities p, which are divided by their sum S and kept from 0 and 1 as in Keras:
@@ -149,6 +166,7 @@ double crossentropy(const LossRows<T>& r, Index begin, Index end) {
       sum += softmax_side_by_side<T, kClasses>(r, i, min<Index>(end - i, kLanes<T>));
     return sum;
   }
+  const WideRow<T> row(columns);
   for (Index i = begin; i < end; ++i) {
     const TargetRow<T, kClasses> target(r, i);
     const T weight = r.weight ? r.weight[i] : T(1);
@@ -156,7 +174,7 @@ double crossentropy(const LossRows<T>& r, Index begin, Index end) {
     const T factor = static_cast<T>(r.scale) * weight * poison;
     const T* p = r.prediction + i * columns;
     T* gradient = r.gradient ? r.gradient + i * columns : nullptr;
-    const T value = kLogits ? softmax_row(p, target, columns, factor, gradient)
+    const T value = kLogits ? softmax_row(p, target, row, factor, gradient)
                             : probability_row(p, target, columns, factor, gradient);
     sum += static_cast<double>(weight * poison) * static_cast<double>(value);
   }

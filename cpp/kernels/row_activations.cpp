@@ -10,9 +10,7 @@ namespace {
 template <typename T>
 INITCORE_INLINE void softmax_wide(const T* x, T* y, const WideRow<T>& row, bool log) {
   using V = Vector<T>;
-  V top = load(x + row.last);
-  row.each([&](Index j) { top = larger(top, load(x + j)); });
-  const T most = max_across<T>(top);
+  const T most = max_across<T>(row.largest(x));
   const V shifted = load(x + row.last) - most, last = exp_below(shifted);
   V sum = row.only_fresh(last);
   if (log) {

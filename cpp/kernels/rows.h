@@ -39,6 +39,19 @@ INITCORE_INLINE T max_across(Vector<T> v) {
   return across_lanes<T>(v, [](T a, T b) { return max(a, b); });
 }
 
+/// 0, 1, 2, ...
+template <typename T>
+INITCORE_INLINE Vector<typename Format<T>::Bits> lane_numbers() {
+  typename Format<T>::Bits lanes[kLanes<T>];
+  for (int l = 0; l < kLanes<T>; ++l) lanes[l] = static_cast<typename Format<T>::Bits>(l);
+  return load(lanes);
+}
+
+template <typename V>
+INITCORE_INLINE V larger(V a, V b) {
+  return a > b ? a : b;
+}
+
 /// A wide row as vectors at 0, kLanes, ... below `last`, and one at `last` that reaches back over some of
 /// the others' elements: those are not fresh.
 template <typename T>
@@ -52,13 +65,18 @@ struct WideRow {
 
   INITCORE_INLINE explicit WideRow(Index columns) : last(columns - kStep) {
     const Index seen = (kStep - columns % kStep) % kStep;
-    Bits lanes[kStep];
-    for (Index l = 0; l < kStep; ++l) lanes[l] = l < seen ? 0 : Bits(-1);
-    fresh = load(lanes);
+    fresh = lane_numbers<T>() >= static_cast<Bits>(seen) ? Bits(-1) : Bits(0);
   }
 
   /// v, or 0 where it is not fresh.
   INITCORE_INLINE Vector<T> only_fresh(Vector<T> v) const { return from_bits<Vector<T>>(to_bits(v) & fresh); }
+
+  /// The largest of each lane; a NaN may or may not count.
+  INITCORE_INLINE Vector<T> largest(const T* x) const {
+    Vector<T> top = load(x + last);
+    each([&](Index j) { top = larger(top, load(x + j)); });
+    return top;
+  }
 
   /// f(j) for the start of every vector but the last.
   template <typename F>
@@ -90,11 +108,6 @@ struct SideBySide {
     }
   }
 };
-
-template <typename V>
-INITCORE_INLINE V larger(V a, V b) {
-  return a > b ? a : b;
-}
 
 }  // namespace
 }  // namespace initcore::INITCORE_ISA
