@@ -248,15 +248,14 @@ struct Panel {
         ldb = s.ldb;
       } else if (readable) {
         first_rows(i0, p0, depth, packed);
-        if (last) finish(i0, kRows);
         i += kRows;
       } else {
         pack(s, p0, depth, j0, width, kStride, packed);
       }
-      for (; i < i1; i += kRows) {
-        const Index rows = min<Index>(kRows, i1 - i);
-        rows_of<kRows>(i, rows, p0, depth, b, ldb);
-        if (last) finish(i, rows);
+      for (Index block = i0; block < i1; block += kBlock) {
+        const Index end = min(i1, block + kBlock);
+        for (; i < end; i += kRows) rows_of<kRows>(i, min<Index>(kRows, end - i), p0, depth, b, ldb);
+        if (last) finish(block, end - block);
       }
       p0 += depth;
     }
