@@ -41,7 +41,7 @@ def example(row, shape, dtype, rng):
         target = rng.integers(0, columns, n).astype(np.int32)
     else:
         target = rng.uniform(0, 1, shape).astype(dtype)
-    parameters = [0.7 * default or 0.1 for default in row["parameters"].values()]
+    parameters = [0.7 * default or 0.1 for default, _, _ in row["parameters"].values()]
     return prediction.astype(dtype), target, parameters
 
 
@@ -88,7 +88,7 @@ def run(row, prediction, target, parameters, weight=None, batch=None):
 @every_kernel
 def test_every_kernel_belongs_to_one_loss(row):
     loss = losses.get(row["name"].removesuffix("_logits"))
-    for parameter, default in row["parameters"].items():
+    for parameter, (default, _, _) in row["parameters"].items():
         assert getattr(loss, parameter) == default
 
 
@@ -289,7 +289,7 @@ def test_a_call_is_the_weighted_mean_and_its_gradient(name, rng):
         prediction, target, _ = example(row, shape, np.float32, rng)
         target = np.round(target)
         weight = rng.uniform(0, 2, shape[0])
-        defaults = list(row["parameters"].values())
+        defaults = [default for default, _, _ in row["parameters"].values()]
         y = loss.targets(target, shape[1])
         expected = (weight * reference.evaluate(row, prediction, y, defaults)).mean()
         assert loss(target, prediction, weight) == pytest.approx(expected, rel=1e-5, abs=1e-6)

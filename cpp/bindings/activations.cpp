@@ -13,23 +13,10 @@ namespace {
 constexpr Index kGrain = 4096;
 
 py::list list() {
-  py::list result;
-  const ActivationKernels<float>& table = kernels().activations.of<float>();
-  for (Index i = 0; i < table.count; ++i) {
-    const Activation<float>& row = table.rows[i];
-    py::dict parameters;
-    for (const Parameter& p : row.parameters)
-      if (p.name) parameters[p.name] = py::make_tuple(p.value, p.low, p.above);
-    py::dict entry;
-    entry["number"] = i;
-    entry["name"] = row.name;
-    entry["formula"] = row.formula;
-    entry["source"] = row.source;
-    entry["parameters"] = parameters;
+  return listed(kernels().activations.of<float>(), [](py::dict& entry, const Activation<float>& row) {
+    tell_formula(entry, row);
     entry["slope_needs_input"] = row.slope_needs_input;
-    result.append(entry);
-  }
-  return result;
+  });
 }
 
 template <typename T>

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "bindings/array.h"
+#include "bindings/table.h"
 #include "dispatch.h"
 
 namespace initcore {
@@ -13,9 +13,7 @@ using Parameters = std::array<double, kMaxParameters>;
 /// The activation of that number in the active instruction set's table.
 template <typename T>
 const Activation<T>& activation(Index number) {
-  const ActivationKernels<T>& table = kernels().activations.of<T>();
-  check(0 <= number && number < table.count, "no activation has number " + std::to_string(number));
-  return table.rows[number];
+  return row_of(kernels().activations.of<T>(), number, "activation");
 }
 
 }  // namespace initcore

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "bindings/bound_plan.h"
+#include "bindings/table.h"
 #include "dispatch.h"
 #include "threads.h"
 
@@ -14,30 +15,15 @@ constexpr Index kGrain = 4096;
 constexpr double kWork = 8;
 
 py::list list() {
-  py::list result;
-  const LossKernels<float>& table = kernels().losses.of<float>();
-  for (Index i = 0; i < table.count; ++i) {
-    const Loss<float>& row = table.rows[i];
-    py::dict parameters;
-    for (const Parameter& p : row.parameters)
-      if (p.name) parameters[p.name] = p.value;
-    py::dict entry;
-    entry["number"] = i;
-    entry["name"] = row.name;
-    entry["formula"] = row.formula;
-    entry["source"] = row.source;
-    entry["parameters"] = parameters;
+  return listed(kernels().losses.of<float>(), [](py::dict& entry, const Loss<float>& row) {
+    tell_formula(entry, row);
     entry["classes"] = row.classes;
-    result.append(entry);
-  }
-  return result;
+  });
 }
 
 template <typename T>
 const Loss<T>& loss(Index number) {
-  const LossKernels<T>& table = kernels().losses.of<T>();
-  check(0 <= number && number < table.count, "no loss has number " + std::to_string(number));
-  return table.rows[number];
+  return row_of(kernels().losses.of<T>(), number, "loss");
 }
 
 using Parameters = std::array<double, kMaxParameters>;

@@ -1,5 +1,6 @@
 // Metrics: the list, and the operation of a plan.
 #include "bindings/bound_plan.h"
+#include "bindings/table.h"
 #include "dispatch.h"
 
 namespace initcore {
@@ -7,25 +8,15 @@ namespace initcore {
 namespace {
 
 py::list list() {
-  py::list result;
-  const MetricKernels<float>& table = kernels().metrics.of<float>();
-  for (Index i = 0; i < table.count; ++i) {
-    const Metric<float>& row = table.rows[i];
-    py::dict entry;
-    entry["number"] = i;
-    entry["name"] = row.name;
+  return listed(kernels().metrics.of<float>(), [](py::dict& entry, const Metric<float>& row) {
     entry["classes"] = row.classes;
     entry["per_column"] = row.per_column;
-    result.append(entry);
-  }
-  return result;
+  });
 }
 
 template <typename T>
 const Metric<T>& metric(Index number) {
-  const MetricKernels<T>& table = kernels().metrics.of<T>();
-  check(0 <= number && number < table.count, "no metric has number " + std::to_string(number));
-  return table.rows[number];
+  return row_of(kernels().metrics.of<T>(), number, "metric");
 }
 
 void plan_metric(BoundPlan& plan, const std::string& segment, Index number, const Operand& prediction,

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "bindings/bound_plan.h"
+#include "bindings/table.h"
 #include "dispatch.h"
 #include "threads.h"
 
@@ -25,9 +26,7 @@ constexpr Index kShards = 64;
 
 template <typename T>
 const UpdateRule<T>& rule(Index number) {
-  const OptimizerKernels<T>& table = kernels().optimizers.of<T>();
-  check(0 <= number && number < table.count, "no optimizer has number " + std::to_string(number));
-  return table.rows[number];
+  return row_of(kernels().optimizers.of<T>(), number, "optimizer");
 }
 
 template <std::size_t n>
@@ -39,20 +38,12 @@ py::list names(const char* const (&from)[n]) {
 }
 
 py::list list() {
-  py::list result;
-  const OptimizerKernels<float>& table = kernels().optimizers.of<float>();
-  for (Index i = 0; i < table.count; ++i) {
-    const UpdateRule<float>& row = table.rows[i];
-    py::dict entry;
-    entry["number"] = i;
-    entry["name"] = row.name;
+  return listed(kernels().optimizers.of<float>(), [](py::dict& entry, const UpdateRule<float>& row) {
     entry["source"] = row.source;
     entry["hyperparameters"] = names(row.hyperparameters);
     entry["slots"] = names(row.slots);
     entry["scalars"] = names(row.scalars);
-    result.append(entry);
-  }
-  return result;
+  });
 }
 
 using Hyperparameters = std::array<double, kMaxHyperparameters>;
