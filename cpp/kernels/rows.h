@@ -52,6 +52,13 @@ INITCORE_INLINE V larger(V a, V b) {
   return a > b ? a : b;
 }
 
+/// v in the first n lanes, 0 in the others.
+template <typename T>
+INITCORE_INLINE Vector<T> only_first(Vector<T> v, Index n) {
+  using B = typename Format<T>::Bits;
+  return lane_numbers<T>() < static_cast<B>(n) ? v : Vector<T>{};
+}
+
 /// A wide row as vectors at 0, kLanes, ... below `last`, and one at `last` that reaches back over some of
 /// the others' elements: those are not fresh.
 template <typename T>

@@ -262,17 +262,23 @@ INITCORE_INLINE V log1p(V x) {
   return x > -1 ? inside : below;
 }
 
-/// log(1 + e^x) without overflow. Largest error: 1.7 ulp.
+/// log(1 + e^x) for x <= 0, else without meaning. Largest error: 1.9 ulp.
+template <typename V>
+INITCORE_INLINE V softplus_below(V x) {
+  const V e = exp_below(x);
+  if constexpr (kSingle<V> && kFused) {  // e + e^2 P(e)
+    return e + e * e *
+                   polynomial(e, -0.49999997f, 0.333328419f, -0.249865262f, 0.198541062f, -0.158475657f,
+                              0.115618454f, -0.0667577251f, 0.0252240543f, -0.0044662116f);
+  } else {
+    return log1p(e);
+  }
+}
+
+/// log(1 + e^x) without overflow. Largest error: 1.9 ulp.
 template <typename V>
 INITCORE_INLINE V softplus(V x) {
-  const V e = exp_below(minus_abs(x));
-  if constexpr (kSingle<V> && kFused) {  // log(1 + e) = e + e^2 P(e)
-    const V p = polynomial(e, -0.49999997f, 0.333328419f, -0.249865262f, 0.198541062f, -0.158475657f,
-                           0.115618454f, -0.0667577251f, 0.0252240543f, -0.0044662116f);
-    return at_least(x, 0) + (e + e * e * p);
-  } else {
-    return at_least(x, 0) + log1p(e);
-  }
+  return at_least(x, 0) + softplus_below(minus_abs(x));
 }
 
 /// 1 / (1 + e^-x) for x from kExpLow to 40. Largest error: 2.3 ulp.
