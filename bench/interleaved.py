@@ -1,7 +1,5 @@
 """The timings of initcore.bench.interleaved under pytest-benchmark, which holds the clock for our side."""
 
-import statistics
-
 from initcore.bench.interleaved import OURS, Entry, Result, Unit, optional, plan_rounds, rate, time_per, turn
 
 __all__ = ["Entry", "Result", "Unit", "interleave", "optional", "rate", "time_per"]
@@ -22,5 +20,5 @@ def interleave(benchmark, entry, seconds):
     benchmark.pedantic(entry.ours, setup=before_ours, rounds=rounds)
     if not benchmark.enabled:
         return None
-    medians = {name: statistics.median(one[name] for one in turns) for name in others}
-    return entry.result({OURS: benchmark.stats["median"]} | medians)
+    ours = benchmark.stats.stats.data  # in the order of the turns
+    return entry.result([{OURS: mine, **theirs} for mine, theirs in zip(ours, turns, strict=True)])

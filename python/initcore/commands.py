@@ -267,7 +267,8 @@ def bench(
 ) -> None:
     """Measure initcore beside NumPy, PyTorch, JAX and scikit-learn, and beside this machine's roof.
 
-    All take turns on the same work in the same run; medians are compared. What is not installed is named.
+    All take turns on the same work in the same run and are compared within each turn; the median counts. What
+    is not installed is named.
     Other programs that run meanwhile disturb it, with more than one thread above all.
 
     \b

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from initcore.bench import interleaved
-from initcore.bench.interleaved import OURS, ROOF, Entry, Result, Unit, measure, medians, rate, time_per
+from initcore.bench.interleaved import OURS, ROOF, Entry, Result, Unit, measure, rate, time_per
 
 SECONDS = Unit("s", lambda seconds: seconds)
 
@@ -30,13 +30,22 @@ def clock(monkeypatch):
 
 def test_the_median_of_each_is_what_counts(clock):
     # Two to warm up, then seven that count; a disturbance in two of them moves nothing.
-    found = medians({"a": clock(9, 9, 1, 5, 1, 1, 50, 1, 1), "b": clock(9, 9, 2)}, seconds=0)
-    assert found == {"a": 1, "b": 2}
+    entry = Entry("g", "n", SECONDS, clock(9, 9, 1, 5, 1, 1, 50, 1, 1), {"b": clock(9, 9, 2)})
+    assert measure(entry, seconds=0).seconds == {OURS: 1, "b": 2}
+
+
+def test_they_are_compared_within_each_turn(clock):
+    """A machine that is slow for half of the time is slow for all of them."""
+    ours, other = (4, 4, 4, 1, 1, 1, 1), (8, 8, 8, 8, 2, 2, 2)  # one was disturbed in between
+    entry = Entry("g", "n", SECONDS, clock(9, 9, *ours), {"b": clock(9, 9, *other)})
+    result = measure(entry, seconds=0)
+    assert result.ratios == {"b": 2.0} and result.seconds == {OURS: 1, "b": 8}
 
 
 def test_they_take_turns():
     order = []
-    medians({name: lambda name=name: order.append(name) for name in "abc"}, seconds=0, at_least=3)
+    calls = {name: lambda name=name: order.append(name) for name in "bc"}
+    measure(Entry("g", "n", SECONDS, lambda: order.append("a"), calls), seconds=0, at_least=3)
     assert "".join(order).startswith("abcabc") and order.count("a") == order.count("b") == order.count("c")
 
 
@@ -57,7 +66,7 @@ def test_an_entry_becomes_ratios_and_a_part_of_the_roof(clock):
     info = json.loads(json.dumps(result.info()))
     assert info["values"] == {OURS: 2.0, "A": 6.0, ROOF: 1.0} and info["group"] == "group"
     assert result.value == 2.0 and entry.called("other").name == "other"
-    assert Result("g", "n", SECONDS, {OURS: 1.0, "A": 2.0}).of_roof is None
+    assert Result("g", "n", SECONDS, [{OURS: 1.0, "A": 2.0}]).of_roof is None
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
-"""Timings that a noisy machine cannot bend: contestants take turns, medians are compared."""
+"""Timings that a noisy machine cannot bend: contestants take turns, and are compared within each turn.
+
+Whatever slows the machine down for longer than a turn slows all of them down; the median of the turns' ratios
+leaves out those in which something shorter happened.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import statistics
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -72,9 +76,9 @@ class Entry:
         """Return the same under another name."""
         return replace(self, name=name)
 
-    def result(self, medians: Mapping[str, float]) -> Result:
-        """Return what came out of it."""
-        return Result(self.group, self.name, self.unit, medians, self.missing, self.flops, self.moved)
+    def result(self, turns: Sequence[Mapping[str, float]]) -> Result:
+        """Return what came out of it: the seconds of each contestant in each turn."""
+        return Result(self.group, self.name, self.unit, turns, self.missing, self.flops, self.moved)
 
     @property
     def present(self) -> dict[str, Call]:
@@ -90,29 +94,34 @@ class Entry:
 
 @dataclass(frozen=True)
 class Result:
-    """Medians of one entry."""
+    """What came out of one entry."""
 
     group: str
     name: str
     unit: Unit
-    seconds: Mapping[str, float]  # by contestant, ours first
+    turns: Sequence[Mapping[str, float]]  # seconds of each contestant
     missing: list[str] = field(default_factory=list)
     flops: float = 0.0
     moved: float = 0.0
 
     @property
+    def seconds(self) -> dict[str, float]:
+        """The median of each contestant, ours first."""
+        names = sorted(self.turns[0], key=lambda name: name != OURS)
+        return {name: statistics.median(one[name] for one in self.turns) for name in names}
+
+    @property
     def ratios(self) -> dict[str, float]:
-        """How many times as long as we the others took."""
-        return {
-            name: value / self.seconds[OURS]
-            for name, value in self.seconds.items()
-            if name not in (OURS, ROOF)
-        }
+        """How many times as long as we the others took: the median of the turns."""
+        return {name: self._ratio(name) for name in self.turns[0] if name not in (OURS, ROOF)}
 
     @property
     def of_roof(self) -> float | None:
         """How much of the roof's speed ours is, if there is a roof: 1 is all of it."""
-        return self.seconds[ROOF] / self.seconds[OURS] if ROOF in self.seconds else None
+        return self._ratio(ROOF) if ROOF in self.turns[0] else None
+
+    def _ratio(self, name: str) -> float:
+        return statistics.median(one[name] / one[OURS] for one in self.turns)
 
     @property
     def value(self) -> float:
@@ -165,18 +174,13 @@ def plan_rounds(calls: Mapping[str, Call], seconds: float, at_least: int = ROUND
     return quick, int(min(max(seconds / max(cost, 1e-9), at_least), ROUNDS[1]))
 
 
-def medians(calls: Mapping[str, Call], seconds: float, at_least: int = ROUNDS[0]) -> dict[str, float]:
-    """Let all take turns for about some seconds; return the median of each.
-
-    >>> sorted(medians({"a": lambda: None, "b": lambda: None}, seconds=0.001))
-    ['a', 'b']
-    """
-    quick, rounds = plan_rounds(calls, seconds, at_least)
-    turns = [turn(calls, quick) for _ in range(rounds)]
-    return {name: statistics.median(one[name] for one in turns) for name in calls}
-
-
 def measure(entry: Entry, seconds: float, at_least: int = ROUNDS[0]) -> Result:
-    """Measure an entry for about some seconds."""
-    found = medians({OURS: entry.ours, **entry.present}, seconds, at_least)
-    return entry.result(found)
+    """Let all of an entry take turns for about some seconds.
+
+    >>> entry = Entry("group", "name", rate("calls/s", 1), lambda: None, {"other": lambda: None})
+    >>> sorted(measure(entry, seconds=0.001).seconds)
+    ['initcore', 'other']
+    """
+    calls = {OURS: entry.ours, **entry.present}
+    quick, rounds = plan_rounds(calls, seconds, at_least)
+    return entry.result([turn(calls, quick) for _ in range(rounds)])
