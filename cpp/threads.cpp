@@ -1,6 +1,8 @@
 // How a job is shared out. Its units are cut into a few contiguous pieces per thread, and whoever is free
 // takes the next one. So a worker that wakes late, or whose processor is busy with another program, delays
-// nobody: the caller waits only for pieces that somebody has begun.
+// nobody: the caller waits only for pieces that somebody has begun. If it waits long all the same, because
+// the system has given a worker's processor to another program in the middle of a piece, it computes alone
+// for a while.
 //
 // One 64-bit word says all that a worker must know to take a piece (Ticket). It takes one by compare and
 // swap of the whole word, and only then reads the rest of the job: the job cannot change any more, because
@@ -12,6 +14,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -30,6 +33,8 @@ namespace initcore {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // A thread that waits spins this often (about 50 microseconds, the gap between two operations of a plan),
 // then yields this often (which lets a busy neighbour have the processor), then sleeps.
 constexpr int kSpins = 2000;
@@ -37,6 +42,12 @@ constexpr int kYields = 200;
 
 // Pieces per thread: a thread that comes late costs the others at most about this part of their share.
 constexpr Index kPiecesPerThread = 4;
+
+// Having waited for t in vain, the caller works alone for this many times t: where processors are always
+// busy, a job is slower by that part of itself at most.
+constexpr int kAlonePerWait = 16;
+
+constexpr Clock::duration kShortWait = std::chrono::microseconds(5);
 
 constexpr int kMaxWorkers = 0xffff;
 
@@ -57,6 +68,19 @@ void relax() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+/// Moves the calling thread off this processor, if it may run on another. The system is slow to part two
+/// threads of one process that it has put on one processor: they were seen to share it for whole seconds,
+/// beside an idle one.
+void leave_processor(int processor) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(processor, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  sched_setaffinity(0, sizeof others, &others);
+  sched_setaffinity(0, sizeof allowed, &allowed);  // it stays where it is now, but may move again
 }
 
 /// Waits until ready(): awake at first, then asleep. Whoever makes it ready calls wake().
@@ -115,11 +139,13 @@ class Pool {
 
   alignas(64) std::atomic<std::uint64_t> ticket_{0};
   alignas(64) std::atomic<Index> finished_{0};  // pieces of the current job
+  std::atomic<int> owner_processor_{-1};        // where the caller was when it began the job
 
   // The current job, and its first failure (that of the lowest piece, whoever ran it).
   alignas(64) Task task_ = nullptr;
   const void* context_ = nullptr;
   Index units_ = 0, pieces_ = 0;
+  Clock::time_point alone_until_{};
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
   Index failed_piece_ = 0;
@@ -195,6 +221,8 @@ void Pool::work(int id, Waiter& waiter) {
       return ticket.job() != seen && id < ticket.helpers();
     });
     seen = ticket.job();
+    const int here = sched_getcpu();
+    if (here >= 0 && here == owner_processor_.load(std::memory_order_relaxed)) leave_processor(here);
     while (take_piece(seen)) {
     }
   }
@@ -202,8 +230,9 @@ void Pool::work(int id, Waiter& waiter) {
 
 bool Pool::run(Index units, int threads, Task task, const void* context) {
   if (busy_.exchange(true, std::memory_order_acquire)) return false;
+  const Clock::time_point start = Clock::now();
   start_workers(std::min(threads - 1, kMaxWorkers));
-  const int helpers = std::min(threads - 1, workers_.load());
+  const int helpers = start < alone_until_ ? 0 : std::min(threads - 1, workers_.load());
   if (helpers <= 0) {
     busy_.store(false, std::memory_order_release);
     return false;
@@ -211,13 +240,17 @@ bool Pool::run(Index units, int threads, Task task, const void* context) {
   task_ = task, context_ = context, units_ = units;
   pieces_ = std::min({units, kPiecesPerThread * (helpers + 1), Index(0xffff)});
   finished_.store(0, std::memory_order_relaxed);
+  owner_processor_.store(sched_getcpu(), std::memory_order_relaxed);
   const std::uint64_t job = (Ticket(ticket_.load(std::memory_order_relaxed)).job() + 1) & 0xffffffff;
   ticket_.store(Ticket(job, helpers, pieces_).word);
   for (int i = 0; i < helpers; ++i) waiters_[std::size_t(i)]->wake();
 
   while (take_piece(job)) {
   }
+  const Clock::time_point done = Clock::now();
   owner_.wait([&] { return finished_.load() == pieces_; });
+  const Clock::duration waited = Clock::now() - done;
+  if (waited > kShortWait && waited > (done - start) / 2) alone_until_ = done + (1 + kAlonePerWait) * waited;
   const std::exception_ptr failure = std::exchange(failure_, nullptr);
   busy_.store(false, std::memory_order_release);
   if (failure) std::rethrow_exception(failure);
