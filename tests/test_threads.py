@@ -146,6 +146,9 @@ def test_a_forked_child_computes():
     expected = product().tobytes()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork with other threads running
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # the same from JAX, where another test has imported it
         child = os.fork()
     if child == 0:
         before = _core.pool_state()["workers"]
