@@ -73,7 +73,16 @@ def test_jax_takes_our_steps(work):
     assert_same_steps(work, peer, arrays)
 
 
-@pytest.mark.parametrize("peer", [*PEERS, Initcore], ids=lambda peer: peer.name)
+@pytest.mark.parametrize(
+    "peer",
+    [
+        Initcore,
+        *(
+            pytest.param(peer, marks=() if peer is NumPy else pytest.mark.peers, id=peer.name)
+            for peer in PEERS
+        ),
+    ],
+)
 @pytest.mark.parametrize("work", [SMALL, replace(SMALL, dropout=0.3), *VARIANTS[1:]], ids=name)
 def test_whoever_offers_the_work_does_it(peer, work):
     if not optional(peer.module):
