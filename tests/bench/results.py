@@ -30,6 +30,7 @@ def results():
     return {
         "machine": {
             "cpu": "Test CPU <1>",
+            "load": 0.1,
             "isa": "any",
             "date": "2001-02-03",
             "libraries": {"NumPy": "1.2+x", "JAX": None},

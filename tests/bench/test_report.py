@@ -19,6 +19,11 @@ def test_the_text_has_every_entry_the_roof_and_what_is_missing():
     assert text.endswith("not installed: JAX")
 
 
+def test_a_busy_machine_is_told():
+    busy = {**FOUND, "machine": {**FOUND["machine"], "load": 2.5}}
+    assert "load 2.5" in report.text(busy) and "load" not in report.text(FOUND)
+
+
 def test_a_table_has_a_mean_below_several_and_empty_cells_for_who_does_not_take_part():
     rows = list(tables.table(FOUND["entries"][:2]))
     assert rows[0] == ["", "initcore", "of roof", "NumPy", "Other"]

@@ -37,7 +37,8 @@ def test_it_says_on_what_it_was_measured(found):
     assert json.loads(json.dumps(result)) == result
     assert result["threads"] == result["roof"]["threads"] == 2
     about = result["machine"]
-    assert about == {**machine.describe(), "date": about["date"]} and len(about["date"]) == 10
+    assert about == {**machine.describe(), "date": about["date"], "load": about["load"]}
+    assert len(about["date"]) == 10 and about["load"] >= 0
     assert about["cpu"] in report.text(result)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -38,9 +39,13 @@ def cpu_name() -> str:
 
 
 def describe() -> dict[str, Any]:
-    """Return the processor, the day and the versions; of a library that is not installed, None."""
+    """Return the processor, the day and the versions; of a library that is not installed, None.
+
+    ``load`` is how many programs were running in the last minute: call this before anything is measured.
+    """
     return {
         "cpu": cpu_name(),
+        "load": round(os.getloadavg()[0], 1),
         "processors": _core.cpu_limits()["hardware"],
         "isa": _core.active_isa(),
         "date": datetime.date.today().isoformat(),

@@ -11,11 +11,12 @@ from initcore.bench import picture
 from initcore.bench.tables import Results, aligned, groups, head, table
 
 FILES = "bench.json", "bench.png"
+QUIET = 0.7  # the load below which a machine has nothing else to do
 
 
 def text(results: Results) -> str:
     """Return everything, with a table for each group."""
-    lines = [head(results), "", *_roof(results["roof"])]
+    lines = [head(results), *_disturbed(results["machine"]["load"]), "", *_roof(results["roof"])]
     for (group, unit), entries in groups(results):
         lines += [
             "",
@@ -46,6 +47,15 @@ def markdown(results: Results, group: str) -> str:
     rows = list(table(entries))
     rows.insert(1, ["---"] * len(rows[0]))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _disturbed(load: float) -> list[str]:
+    if load < QUIET:
+        return []
+    return [
+        f"Other programs were running when this began (load {load}): these figures are off, those of "
+        "several threads above all."
+    ]
 
 
 def _roof(roof: Mapping[str, Any]) -> list[str]:

@@ -43,6 +43,7 @@ def run_here(threads: int, seconds: float, parts: Sequence[str], progress: Progr
     work = [(PARTS[name][0], make) for name in parts for make in PARTS[name][1]]
     total = len(work) + 1
     unit = seconds * (1 - _PREPARATION) / (2 + sum(weight for weight, _ in work))
+    about = machine.describe()
     progress(0, total, "roof")
     found = roof.measure(threads, 2 * unit)
     results = []
@@ -50,7 +51,7 @@ def run_here(threads: int, seconds: float, parts: Sequence[str], progress: Progr
         progress(done, total, _label(make))
         results.append(measure(make(threads), weight * unit, _ROUNDS if seconds else 1).info())
     return {
-        "machine": machine.describe(),
+        "machine": about,
         "threads": threads,
         "roof": found.to_dict(),
         "entries": results,
