@@ -9,6 +9,7 @@
 
 #include "kernels/both.h"
 #include "kernels/isa.h"
+#include "kernels/units.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
@@ -23,9 +24,6 @@ constexpr int tile_rows(int vectors) { return vectors == kVectors ? 6 : 8; }
 /// Columns of a panel.
 template <typename T>
 inline constexpr Index kColumns = kVectors * kLanes<T>;
-
-// Rows of a unit: a multiple of both tile heights.
-inline constexpr Index kBlock = 48;
 
 /// Rows of b packed at a time: the panel takes 32 KB, two thirds of a 48 KB L1 cache.
 template <typename T>
@@ -211,24 +209,6 @@ struct Panel {
                                 s.accumulate || p0 > 0, s.bias ? bias : nullptr);
   }
 
-  void finish(Index i, Index rows) const {
-    if (!s.activation && !s.slope) return;
-    if (width == s.ldc) {  // the rows are one piece
-      finish_span(i * s.ldc, rows * width);
-    } else {
-      for (Index r = i; r < i + rows; ++r) finish_span(r * s.ldc + j0, width);
-    }
-  }
-
-  void finish_span(Index at, Index n) const {
-    if (s.activation) {
-      s.activation->forward(s.c + at, s.c + at, n, s.parameters);
-    } else {
-      s.slope->backward(s.c + at, s.x ? s.x + at : nullptr, s.y ? s.y + at : nullptr, s.c + at, n,
-                        s.parameters);
-    }
-  }
-
   void run(Index i0, Index i1) {
     if (s.bias)
       for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
@@ -255,7 +235,7 @@ struct Panel {
       for (Index block = i0; block < i1; block += kBlock) {
         const Index end = min(i1, block + kBlock);
         for (; i < end; i += kRows) rows_of<kRows>(i, min<Index>(kRows, end - i), p0, depth, b, ldb);
-        if (last) finish(block, end - block);
+        if (last) finish(s, block, end - block, j0, width);
       }
       p0 += depth;
     }
@@ -272,19 +252,12 @@ void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
 
 template <typename T>
 Index units(const Product<T>& s) {
-  return ((s.m + kBlock - 1) / kBlock) * ((s.n + kColumns<T> - 1) / kColumns<T>);
+  return count_units(s, kColumns<T>);
 }
 
 template <typename T>
 void run(const Product<T>& s, Index begin, Index end) {
-  const Index blocks = (s.m + kBlock - 1) / kBlock;
-  while (begin < end) {  // units of the same panel together, so that it is packed once
-    const Index panel = begin / blocks;
-    const Index stop = min(end, (panel + 1) * blocks);
-    const Index i0 = (begin - panel * blocks) * kBlock;
-    const Index i1 = min(s.m, (stop - panel * blocks) * kBlock);
-    const Index j0 = panel * kColumns<T>;
-    const Index width = min(kColumns<T>, s.n - j0);
+  each_panel(s, kColumns<T>, begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
     if (s.layout != Layout::kTN) {
       run_panel<T, kVectors, RowsOfA>(s, j0, width, i0, i1);
     } else if (s.rows) {
@@ -292,8 +265,7 @@ void run(const Product<T>& s, Index begin, Index end) {
     } else {
       run_panel<T, kVectors, ColumnsOfA>(s, j0, width, i0, i1);
     }
-    begin = stop;
-  }
+  });
 }
 
 }  // namespace

@@ -1,0 +1,57 @@
+// How every matrix product is cut into units of work, and what is done to the finished parts of c.
+#pragma once
+
+#include "kernels/gemm.h"
+#include "kernels/isa.h"
+
+namespace initcore::INITCORE_ISA {
+namespace {
+
+/// Rows of a unit: a multiple of all tile heights. A unit is one block of so many rows of one panel of columns.
+inline constexpr Index kBlock = 48;
+
+/// How many units there are with panels of `columns`.
+template <typename T>
+Index count_units(const Product<T>& s, Index columns) {
+  return ((s.m + kBlock - 1) / kBlock) * ((s.n + columns - 1) / columns);
+}
+
+/// Calls run(j0, width, i0, i1), rows [i0, i1) of the panel [j0, j0 + width), until units [begin, end) are
+/// done. Units of the same panel come together, so that its part of b is packed once.
+template <typename T, typename Run>
+void each_panel(const Product<T>& s, Index columns, Index begin, Index end, Run run) {
+  const Index blocks = (s.m + kBlock - 1) / kBlock;
+  while (begin < end) {
+    const Index panel = begin / blocks;
+    const Index stop = min(end, (panel + 1) * blocks);
+    const Index i0 = (begin - panel * blocks) * kBlock;
+    const Index i1 = min(s.m, (stop - panel * blocks) * kBlock);
+    const Index j0 = panel * columns;
+    run(j0, min(columns, s.n - j0), i0, i1);
+    begin = stop;
+  }
+}
+
+template <typename T>
+void finish_span(const Product<T>& s, Index at, Index n) {
+  if (s.activation) {
+    s.activation->forward(s.c + at, s.c + at, n, s.parameters);
+  } else {
+    s.slope->backward(s.c + at, s.x ? s.x + at : nullptr, s.y ? s.y + at : nullptr, s.c + at, n,
+                      s.parameters);
+  }
+}
+
+/// Activation or slope, for rows [i, i + rows) of columns [j0, j0 + width) of c.
+template <typename T>
+void finish(const Product<T>& s, Index i, Index rows, Index j0, Index width) {
+  if (!s.activation && !s.slope) return;
+  if (width == s.ldc) {  // the rows are one piece
+    finish_span(s, i * s.ldc, rows * width);
+  } else {
+    for (Index r = i; r < i + rows; ++r) finish_span(s, r * s.ldc + j0, width);
+  }
+}
+
+}  // namespace
+}  // namespace initcore::INITCORE_ISA
