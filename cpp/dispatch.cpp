@@ -16,6 +16,13 @@ namespace initcore {
 #undef X
 #undef DECLARE
 
+#define X(name, supported)       \
+  namespace name {               \
+  extern const Bf16Kernels bf16; \
+  }
+#include "bf16_list.inc"
+#undef X
+
 namespace {
 
 struct Row {
@@ -37,7 +44,19 @@ const Row kRows[] = {
 #undef X
 #undef FIELD
 
+struct Bf16Row {
+  const Bf16Kernels* kernels;
+  bool (*supported)();
+};
+
+#define X(name, features) {&name::bf16, [] { return bool(features); }},
+const std::vector<Bf16Row> kBf16Rows = {
+#include "bf16_list.inc"
+};
+#undef X
+
 std::atomic<const Kernels*> active{nullptr};
+std::atomic<const Bf16Kernels*> active_bf16{nullptr};
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -77,6 +96,40 @@ void use_isa(const std::string& name) {
   const std::string chosen = choose_isa(runnable_isas(), name);
   for (const Row& row : kRows)
     if (chosen == row.kernels.isa) active.store(&row.kernels, std::memory_order_release);
+}
+
+const Bf16Kernels* bf16_kernels() {
+  return kernels().isa == runnable_isas().front() ? active_bf16.load(std::memory_order_acquire) : nullptr;
+}
+
+std::vector<std::string> compiled_bf16() {
+  std::vector<std::string> names;
+  for (const Bf16Row& row : kBf16Rows) names.emplace_back(row.kernels->name);
+  return names;
+}
+
+std::vector<std::string> runnable_bf16() {
+  std::vector<std::string> names;
+  for (const Bf16Row& row : kBf16Rows)
+    if (row.supported()) names.emplace_back(row.kernels->name);
+  return names;
+}
+
+std::string choose_bf16(const std::vector<std::string>& runnable, const std::string& wanted) {
+  if (wanted == "off" || (wanted.empty() && runnable.empty())) return "";
+  if (wanted.empty()) return runnable.front();
+  if (std::find(runnable.begin(), runnable.end(), wanted) == runnable.end())
+    throw std::runtime_error("bf16 must be one of " + joined(runnable) + (runnable.empty() ? "" : ", ") +
+                             "off on this machine, got '" + wanted + "'");
+  return wanted;
+}
+
+void use_bf16(const std::string& name) {
+  const std::string chosen = choose_bf16(runnable_bf16(), name);
+  const Bf16Kernels* found = nullptr;
+  for (const Bf16Row& row : kBf16Rows)
+    if (chosen == row.kernels->name) found = row.kernels;
+  active_bf16.store(found, std::memory_order_release);
 }
 
 }  // namespace initcore

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels.h"
+#include "kernels/gemm_bf16.h"
 
 namespace initcore {
 
@@ -23,5 +24,19 @@ std::string choose_isa(const std::vector<std::string>& runnable, const std::stri
 
 /// Switches all kernels. For tests and benchmarks: the choice belongs to the whole process.
 void use_isa(const std::string& name);
+
+/// The product of bfloat16 operands in use, or null where none of its instructions is there or allowed. It
+/// is there with the best instruction set of this machine only: who chose a lesser one, chose not to have it.
+const Bf16Kernels* bf16_kernels();
+
+/// The instructions for it that the library was compiled for, best first, and those that this machine runs.
+std::vector<std::string> compiled_bf16();
+std::vector<std::string> runnable_bf16();
+
+/// As choose_isa(); "" also where `runnable` is empty, or `wanted` is "off".
+std::string choose_bf16(const std::vector<std::string>& runnable, const std::string& wanted);
+
+/// Switches the product of bfloat16 operands, as use_isa() does all others.
+void use_bf16(const std::string& name);
 
 }  // namespace initcore

@@ -23,7 +23,7 @@ TEXTS = [*CPP, *PYTHON, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT /
 # A module may import only what stands to its left, or in an earlier line; those of a folder may import each
 # other. "__init__" is the package itself.
 ORDER = """
-    _core _validate info
+    _core _validate info precision
     random fans
     quadrature activations theory
     laws initializers
@@ -93,7 +93,8 @@ def test_kernels_are_loops(path):
     """No objects of the standard library, no allocation, no exceptions: a kernel cannot fail."""
     code = re.sub(r"//.*", "", path.read_text())
     headers = re.findall(r"#include <(.*?)>", code)
-    assert set(headers) <= {"cstddef", "cstdint", "cstring", "limits", "type_traits", "utility"}, headers
+    allowed = {"cstddef", "cstdint", "cstring", "limits", "type_traits", "utility"}
+    assert set(headers) <= (allowed | {"immintrin.h"} if path.parent.name == "bf16" else allowed), headers
     for word in (
         "new ",
         "malloc",
@@ -105,7 +106,8 @@ def test_kernels_are_loops(path):
         "thread_local",
     ):
         assert word not in code, word
-    assert "_mm" not in code and "immintrin" not in code, "loops or vector types, no intrinsics"
+    if path.parent.name != "bf16":  # whose instructions compilers know by no other name
+        assert "_mm" not in code and "immintrin" not in code, "loops or vector types, no intrinsics"
     includes = re.findall(r'#include "(.*?)"', code)
     assert not [other for other in includes if other.startswith("bindings/") or other == "threads.h"]
 
@@ -113,8 +115,11 @@ def test_kernels_are_loops(path):
 def test_bindings_reach_kernels_through_the_table():
     families = re.findall(r"FAMILY\((\w+), ", (ROOT / "cpp" / "kernels.h").read_text())
     assert len(families) == len(set(families)) > 1
-    sources = {path.stem for path in KERNELS if path.suffix == ".cpp"}
+    sources = {path.stem for path in KERNELS if path.suffix == ".cpp" and path.parent.name != "bf16"}
     assert sources == set(families), "a kernel source is a family of kernels.h"
+    in_bf16 = {path.stem for path in KERNELS if path.suffix == ".cpp" and path.parent.name == "bf16"}
+    rows = re.search(r"set\(BF16_ROWS (.*?)\)", (ROOT / "CMakeLists.txt").read_text(), re.S)
+    assert rows and in_bf16 == set(re.findall(r'"(\w+) ', rows[1])), "one in bf16/ is a row of BF16_ROWS"
 
 
 # What a file may be

@@ -15,7 +15,8 @@ import initcore as ic
 from initcore import _core
 
 LIBRARY = Path(_core.__file__)
-KERNELS = sorted((Path(__file__).parents[1] / "cpp" / "kernels").glob("*.cpp"))
+CPP = Path(__file__).parents[1] / "cpp"
+KERNELS = sorted((CPP / "kernels").glob("*.cpp"))
 COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks for ELF files")
@@ -85,6 +86,19 @@ def test_a_kernel_object_exports_its_table_alone(source, tmp_path):
     """A weak or a second symbol could be linked for another instruction set, and end a process there."""
     isa = _core.compiled_isas()[-1]
     row = next(row for row in _core.build()["isa_flags"].split("; ") if row.startswith(isa))
+    assert_exports(source, row, source.stem, tmp_path)
+
+
+@linux
+@pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler")
+@pytest.mark.parametrize("name", _core.compiled_bf16())
+def test_so_does_one_of_products_in_bf16(name, tmp_path):
+    row = next(row for row in _core.build()["bf16_flags"].split("; ") if row.startswith(name))
+    assert_exports(CPP / "kernels" / "bf16" / f"{name}.cpp", row, "bf16", tmp_path)
+
+
+def assert_exports(source, row, symbol, tmp_path):
+    isa = row.split()[0]
     flags = row.split("|")[2].split()
     target = tmp_path / "kernel.o"
     command = [
@@ -97,11 +111,11 @@ def test_a_kernel_object_exports_its_table_alone(source, tmp_path):
         "-Wno-psabi",
         *flags,
     ]
-    command += [f"-DINITCORE_ISA={isa}", f"-I{source.parents[1]}", "-c", str(source), "-o", str(target)]
+    command += [f"-DINITCORE_ISA={isa}", f"-I{CPP}", "-c", str(source), "-o", str(target)]
     subprocess.run(command, check=True)
     symbols = [line.split()[-2:] for line in tool("nm", "--defined-only", "--demangle", target).splitlines()]
     exported = [name for kind, name in symbols if kind.isupper() or kind in "wv"]
-    assert exported == [f"initcore::{isa}::{source.stem}"]
+    assert exported == [f"initcore::{isa}::{symbol}"]
 
 
 # What an import does

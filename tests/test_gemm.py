@@ -1,6 +1,10 @@
-"""The matrix product: every layout, size, tail, epilogue, dtype and instruction set against float64 NumPy."""
+"""The matrix product: every layout, size, tail, epilogue, dtype and instruction set against float64 NumPy.
+
+Products of bfloat16 operands are products of the rounded operands: the same tests hold for them.
+"""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,8 +14,56 @@ from initcore import _core
 # Around one vector, one tile and one block of every instruction set, and 0 and 1.
 SIZES = [0, 1, 2, 5, 6, 7, 8, 9, 15, 16, 17, 33, 47, 48, 49, 63, 64, 65, 130]
 LAYOUTS = ["nn", "nt", "tn"]
-DTYPES = [np.float32, np.float64]
 NUMBER = {row["name"]: row["number"] for row in _core.activations()}
+
+
+def to_bf16(x):
+    """Round to bfloat16, ties to even: the upper half of a float32. Subnormal numbers are taken for 0."""
+    bits = x.view(np.uint32)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
+    normal = np.where(bits & 0x7F800000 == 0, bits & 0x80000000, rounded)
+    return np.where(np.isnan(x), x, normal.astype(np.uint32).view(np.float32))
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One of the products: its instruction set, or the instruction for bfloat16."""
+
+    name: str
+    dtype: type
+    bf16: bool = False
+
+    def __call__(self, layout, a, b, c, **epilogue):
+        _core.matmul(layout, a, b, c, bf16=self.bf16, **epilogue)
+
+    def product(self, layout, a, b):
+        a, b = (to_bf16(x) if self.bf16 else x for x in (a, b))
+        a, b = a.astype(np.float64), b.astype(np.float64)
+        return (a.T if layout == "tn" else a) @ (b.T if layout == "nt" else b)
+
+    def bound(self, layout, a, b):
+        """Error bound of a sum of k products, |c - ab| <= 2 k eps |a| |b|: Higham 2002, equation 3.13."""
+        k = a.shape[0] if layout == "tn" else a.shape[1]
+        return 2 * (k + 2) * np.finfo(self.dtype).eps * (1e-30 + self.product(layout, abs(a), abs(b)))
+
+
+KERNELS = [Kernel(isa, dtype) for isa in _core.isas() for dtype in (np.float32, np.float64)] + [
+    Kernel(name, np.float32, bf16=True) for name in _core.bf16()
+]
+
+
+@pytest.fixture(params=KERNELS, ids=lambda kernel: f"{kernel.name}-{kernel.dtype.__name__}")
+def kernel(request):
+    """Each product that this machine runs, in turn."""
+    isa, bf16 = _core.active_isa(), _core.active_bf16()
+    if request.param.bf16:
+        _core.use_isa(_core.isas()[0])
+        _core.use_bf16(request.param.name)
+    else:
+        _core.use_isa(request.param.name)
+    yield request.param
+    _core.use_isa(isa)
+    _core.use_bf16(bf16 or "off")
 
 
 def operands(layout, m, n, k, dtype, rng):
@@ -20,113 +72,97 @@ def operands(layout, m, n, k, dtype, rng):
     return a, b
 
 
-def product(layout, a, b):
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    return (a.T if layout == "tn" else a) @ (b.T if layout == "nt" else b)
-
-
-def bound(layout, a, b):
-    """Error bound of a sum of k products, |c - ab| <= 2 k eps |a| |b|: Higham 2002, equation 3.13."""
-    k = a.shape[0] if layout == "tn" else a.shape[1]
-    return 2 * (k + 2) * np.finfo(a.dtype).eps * (1e-30 + product(layout, abs(a), abs(b)))
-
-
 def assert_close(c, expected, error):
     assert (abs(c - expected) <= error).all()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_size_and_tail(isa, layout, dtype, rng):
+def test_every_size_and_tail(kernel, layout, rng):
     sizes = (
         [(s, s, s) for s in SIZES]
         + list(itertools.permutations([1, 10, 67]))
         + [(3, 0, 4), (0, 3, 4), (3, 4, 0)]
     )
     for m, n, k in sizes:
-        a, b = operands(layout, m, n, k, dtype, rng)
-        c = np.full((m, n), np.nan, dtype)
-        _core.matmul(layout, a, b, c)
-        assert_close(c, product(layout, a, b), bound(layout, a, b))
+        a, b = operands(layout, m, n, k, kernel.dtype, rng)
+        c = np.full((m, n), np.nan, kernel.dtype)
+        kernel(layout, a, b, c)
+        assert_close(c, kernel.product(layout, a, b), kernel.bound(layout, a, b))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("k", [127, 128, 129, 300])
-def test_sums_longer_than_one_packed_panel(isa, layout, k, rng):
-    a, b = operands(layout, 13, 70, k, np.float32, rng)
-    c = np.full((13, 70), np.nan, np.float32)
-    _core.matmul(layout, a, b, c)
-    assert_close(c, product(layout, a, b), bound(layout, a, b))
+@pytest.mark.parametrize("k", [127, 128, 129, 257, 600])
+def test_sums_longer_than_one_packed_panel(kernel, layout, k, rng):
+    a, b = operands(layout, 13, 70, k, kernel.dtype, rng)
+    c = np.full((13, 70), np.nan, kernel.dtype)
+    kernel(layout, a, b, c)
+    assert_close(c, kernel.product(layout, a, b), kernel.bound(layout, a, b))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_accumulate_adds_to_what_is_there(isa, layout, dtype, rng):
-    a, b = operands(layout, 9, 21, 200, dtype, rng)
-    c = rng.normal(size=(9, 21)).astype(dtype)
-    expected = c + product(layout, a, b)
-    _core.matmul(layout, a, b, c, accumulate=True)
-    assert_close(c, expected, bound(layout, a, b) + 4 * np.finfo(dtype).eps * abs(expected))
+def test_accumulate_adds_to_what_is_there(kernel, layout, rng):
+    a, b = operands(layout, 9, 21, 200, kernel.dtype, rng)
+    c = rng.normal(size=(9, 21)).astype(kernel.dtype)
+    expected = c + kernel.product(layout, a, b)
+    kernel(layout, a, b, c, accumulate=True)
+    assert_close(c, expected, kernel.bound(layout, a, b) + 4 * np.finfo(kernel.dtype).eps * abs(expected))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_bias_and_activation_are_applied_once_at_the_end(isa, layout, dtype, rng):
+def test_bias_and_activation_are_applied_once_at_the_end(kernel, layout, rng):
     for m, n, k in itertools.product([0, 1, 11, 50], [0, 1, 10, 64, 100], [0, 1, 5, 300]):
-        a, b = operands(layout, m, n, k, dtype, rng)
-        bias = rng.normal(size=n).astype(dtype)
-        c = np.full((m, n), np.nan, dtype)
-        _core.matmul(layout, a, b, c, bias=bias, activation=NUMBER["relu"])
-        error = bound(layout, a, b) + 4 * np.finfo(dtype).eps * abs(bias)
-        assert_close(c, np.maximum(product(layout, a, b) + bias, 0), error)
+        a, b = operands(layout, m, n, k, kernel.dtype, rng)
+        bias = rng.normal(size=n).astype(kernel.dtype)
+        c = np.full((m, n), np.nan, kernel.dtype)
+        kernel(layout, a, b, c, bias=bias, activation=NUMBER["relu"])
+        error = kernel.bound(layout, a, b) + 4 * np.finfo(kernel.dtype).eps * abs(bias)
+        assert_close(c, np.maximum(kernel.product(layout, a, b) + bias, 0), error)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("accumulate", [False, True])
-def test_slope_multiplies_the_finished_product(isa, layout, dtype, accumulate, rng):
+def test_slope_multiplies_the_finished_product(kernel, layout, accumulate, rng):
     for m, n, k in itertools.product([0, 1, 11], [0, 1, 70], [0, 1, 300]):
-        a, b = operands(layout, m, n, k, dtype, rng)
-        y = np.maximum(rng.normal(size=(m, n)), 0).astype(dtype)
-        c = (rng.normal(size=(m, n)) if accumulate else np.full((m, n), np.nan)).astype(dtype)
-        expected = ((c if accumulate else 0) + product(layout, a, b)) * (y > 0)
-        _core.matmul(layout, a, b, c, accumulate=accumulate, slope=NUMBER["relu"], y=y)
-        assert_close(c, expected, bound(layout, a, b) + 4 * np.finfo(dtype).eps * abs(expected))
+        a, b = operands(layout, m, n, k, kernel.dtype, rng)
+        y = np.maximum(rng.normal(size=(m, n)), 0).astype(kernel.dtype)
+        c = (rng.normal(size=(m, n)) if accumulate else np.full((m, n), np.nan)).astype(kernel.dtype)
+        expected = ((c if accumulate else 0) + kernel.product(layout, a, b)) * (y > 0)
+        kernel(layout, a, b, c, accumulate=accumulate, slope=NUMBER["relu"], y=y)
+        assert_close(c, expected, kernel.bound(layout, a, b) + 4 * np.finfo(kernel.dtype).eps * abs(expected))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_rows_are_gathered_out_of_a_data_set(isa, layout, dtype, rng):
+def test_rows_are_gathered_out_of_a_data_set(kernel, layout, rng):
     """Also few of them, many times the same ones, and more than a panel of b holds."""
     for count, columns, n in itertools.product([0, 1, 20, 300], [0, 1, 33], [0, 1, 12, 65]):
-        data = rng.normal(size=(50, columns)).astype(dtype)
+        data = rng.normal(size=(50, columns)).astype(kernel.dtype)
         rows = rng.integers(0, 50, count)
         taken = data[rows]
         m, k = (columns, count) if layout == "tn" else (count, columns)
-        _, b = operands(layout, m, n, k, dtype, rng)
-        c = np.full((m, n), np.nan, dtype)
-        _core.matmul(layout, data, b, c, rows=rows)
-        assert_close(c, product(layout, taken, b), bound(layout, taken, b))
+        _, b = operands(layout, m, n, k, kernel.dtype, rng)
+        c = np.full((m, n), np.nan, kernel.dtype)
+        kernel(layout, data, b, c, rows=rows)
+        assert_close(c, kernel.product(layout, taken, b), kernel.bound(layout, taken, b))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_bits_do_not_depend_on_the_number_of_threads(isa, layout, rng):
-    a, b = operands(layout, 200, 150, 300, np.float32, rng)
+def test_bits_do_not_depend_on_the_number_of_threads(kernel, layout, rng):
+    a, b = operands(layout, 200, 150, 300, kernel.dtype, rng)
     before, results = _core.num_threads(), []
     for threads in (1, 2, 3, 5):
         _core.set_num_threads(threads)
-        c = np.full((200, 150), np.nan, np.float32)
-        _core.matmul(layout, a, b, c)
+        c = np.full((200, 150), np.nan, kernel.dtype)
+        kernel(layout, a, b, c)
         results.append(c.tobytes())
     _core.set_num_threads(before)
     assert len(set(results)) == 1
 
 
-def test_rows_of_equal_inputs_are_equal_whatever_tile_they_fall_into(isa, rng):
-    a = np.repeat(rng.normal(size=(1, 40)).astype(np.float32), 50, axis=0)
-    b = np.repeat(rng.normal(size=(40, 1)).astype(np.float32), 75, axis=1)
-    c = np.full((50, 75), np.nan, np.float32)
-    _core.matmul("nn", a, b, c)
+def test_rows_of_equal_inputs_are_equal_whatever_tile_they_fall_into(kernel, rng):
+    a = np.repeat(rng.normal(size=(1, 40)).astype(kernel.dtype), 50, axis=0)
+    b = np.repeat(rng.normal(size=(40, 1)).astype(kernel.dtype), 75, axis=1)
+    c = np.full((50, 75), np.nan, kernel.dtype)
+    kernel("nn", a, b, c)
     assert len(np.unique(c)) == 1
 
 
@@ -169,3 +205,52 @@ def test_the_output_shares_no_memory_with_what_is_multiplied(shared):
     factors = {"a": (b, a), "b": (a, b)}[shared]  # `last` begins with the end of b
     with pytest.raises(ValueError, match="must not share memory"):
         _core.matmul("nn", *factors, last)
+
+
+# Operands of bfloat16
+
+bf16 = pytest.mark.skipif(not _core.bf16(), reason="needs an instruction for products in bfloat16")
+
+
+@bf16
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_operands_are_rounded_to_the_nearest_even_bfloat16(layout):
+    """Every exponent; a half up and down, just above and just below it, in either operand."""
+    exponents = np.arange(1, 255, dtype=np.uint32)[:, None] << 23
+    x = (exponents + np.array([0x8000, 0x18000, 0x7FFF, 0x8001, 0xFFFF], np.uint32)).ravel().view(np.float32)
+    x = np.concatenate([x[x < 3e38], -x[x < 3e38], [0, -0.0, np.inf, -np.inf]]).astype(np.float32)
+    one, column = np.ones((1, 1), np.float32), x[:, None]
+    for a, b in ((column, one), (one, column.T)):
+        c = np.full((a.shape[0], b.shape[1]), np.nan, np.float32)
+        transposed = [np.ascontiguousarray(m.T) if layout[i] == "t" else m for i, m in enumerate((a, b))]
+        _core.matmul(layout, *transposed, c, bf16=True)
+        np.testing.assert_array_equal(c.ravel(), to_bf16(x))
+
+
+@bf16
+def test_in_bf16_nan_and_infinity_come_through_and_stay_where_they_are():
+    a, b = np.ones((7, 5), np.float32), np.ones((5, 18), np.float32)
+    a[2, 4], a[4, 1], b[3, 17] = np.nan, np.inf, -np.inf
+    c = np.zeros((7, 18), np.float32)
+    _core.matmul("nn", a, b, c, bf16=True)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(c, a @ b)
+
+
+@bf16
+def test_in_bf16_nothing_is_left_of_subnormal_numbers():
+    tiny = np.finfo(np.float32).tiny
+    a = np.array([[tiny / 2, 0], [tiny, 0], [0, -tiny / 4]], np.float32)
+    c = np.full((3, 1), np.nan, np.float32)
+    _core.matmul("nn", a, np.array([[2.0], [2.0]], np.float32), c, bf16=True)
+    np.testing.assert_array_equal(c, [[0], [2 * tiny], [0]])  # operands
+    _core.matmul("nn", a, np.array([[0.5], [0.5]], np.float32), c, bf16=True)
+    np.testing.assert_array_equal(c, np.zeros((3, 1)))  # results
+
+
+@bf16
+def test_only_float32_is_rounded_to_bf16():
+    a, c = np.ones((2, 2)), np.zeros((2, 2))
+    with pytest.raises(TypeError, match="float32"):
+        _core.matmul("nn", a, a, c, bf16=True)
+    assert not c.any()

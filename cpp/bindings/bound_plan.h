@@ -8,6 +8,7 @@ namespace initcore {
 
 struct BoundPlan : Plan {
   using Plan::Plan;
+  bool bf16 = false;                  // whether the operands of products are rounded to bfloat16
   std::vector<py::array> kept;        // arrays that operations point into
   std::vector<py::array> run_arrays;  // order, learning rates and inputs of the run in progress
 

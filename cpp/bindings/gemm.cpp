@@ -3,6 +3,7 @@
 
 #include "bindings/activations.h"
 #include "bindings/bound_plan.h"
+#include "dispatch.h"
 #include "threads.h"
 
 namespace initcore {
@@ -20,14 +21,26 @@ Layout layout_of(const std::string& name) {
 // A run of a plan may stop after this many multiply-adds of a product: some hundredths of a second at worst.
 constexpr double kMultiplyAddsPerPart = 5e8;
 
-/// Computes part number `part` of `parts`.
+/// The product of bfloat16 operands. Throws unless T has one and this machine, too.
 template <typename T>
-void run(const Product<T>& product, Index part = 0, Index parts = 1) {
-  const GemmKernels<T>& gemm = kernels().gemm.of<T>();
+const GemmKernels<T>* bf16_product() {
+  if constexpr (std::is_same_v<T, float>) {
+    if (const Bf16Kernels* found = bf16_kernels()) return &found->gemm;
+    throw std::runtime_error("there is no product in bfloat16 on this machine, or it is switched off");
+  } else {
+    throw py::type_error("only operands of float32 can be rounded to bfloat16, got float64");
+  }
+}
+
+/// Computes part number `part` of `parts`, in bfloat16 if there is a kernel for it.
+template <typename T>
+void run(const Product<T>& product, const GemmKernels<T>* bf16, Index part = 0, Index parts = 1) {
+  const GemmKernels<T>& gemm = bf16 ? *bf16 : kernels().gemm.of<T>();
   const Index units = gemm.units(product);
   const Index first = units * part / parts, last = units * (part + 1) / parts;
-  // 8 multiply-adds take about as long as one element of another kernel.
-  const double work = double(product.m) * double(product.n) * double(product.k) / double(8 * parts);
+  // 8 multiply-adds, or 16 in bfloat16, take about as long as one element of another kernel.
+  const double work =
+      double(product.m) * double(product.n) * double(product.k) / double((bf16 ? 16 : 8) * parts);
   parallel_for(last - first, work,
                [&](Index begin, Index end) { gemm.run(product, first + begin, first + end); });
 }
@@ -35,8 +48,10 @@ void run(const Product<T>& product, Index part = 0, Index parts = 1) {
 void matmul(const std::string& layout, const py::array& a, const py::array& b, py::array& c, bool accumulate,
             const std::optional<py::array>& bias, const std::optional<py::array>& rows,
             std::optional<Index> activation_number, std::optional<Index> slope_number,
-            const std::optional<py::array>& x, const std::optional<py::array>& y, const Parameters& p) {
+            const std::optional<py::array>& x, const std::optional<py::array>& y, const Parameters& p,
+            bool bf16) {
   with_dtype(dtype_of(a, "a"), [&]<typename T>() {
+    const GemmKernels<T>* kernel = bf16 ? bf16_product<T>() : nullptr;
     Product<T> s;
     s.layout = layout_of(layout);
     s.a = input<T>(a, "a"), s.b = input<T>(b, "b"), s.c = output<T>(c, "c");
@@ -75,7 +90,7 @@ void matmul(const std::string& layout, const py::array& a, const py::array& b, p
     }
     std::copy(p.begin(), p.end(), s.parameters);
     const py::gil_scoped_release nogil;
-    run(s);
+    run(s, kernel);
   });
 }
 
@@ -84,6 +99,7 @@ void plan_matmul(BoundPlan& plan, const std::string& segment, const std::string&
                  std::optional<Index> activation_number, std::optional<Index> slope_number, const Operand* x,
                  const Operand* y, const Parameters& p) {
   with_dtype(dtype_of(a.array, "a"), [&]<typename T>() {
+    const GemmKernels<T>* bf16 = plan.bf16 ? bf16_product<T>() : nullptr;
     Product<T> s;
     s.layout = layout_of(layout);
     s.a = a.as<T>("a"), s.b = b.as<T>("b"), s.c = c.as<T>("c");
@@ -123,7 +139,7 @@ void plan_matmul(BoundPlan& plan, const std::string& segment, const std::string&
           now.k = s.layout == Layout::kTN ? a_count.rows_of(batch.rows) : a_count.columns;
           if (activation_number) now.activation = &activation<T>(*activation_number);
           if (slope_number) now.slope = &activation<T>(*slope_number);
-          run(now, batch.part, parts);
+          run(now, bf16, batch.part, parts);
         },
         parts);
   });
@@ -135,7 +151,7 @@ void bind_gemm(py::module_& m) {
   m.def("matmul", &matmul, py::arg("layout"), py::arg("a"), py::arg("b"), py::arg("c"),
         py::arg("accumulate") = false, py::arg("bias") = py::none(), py::arg("rows") = py::none(),
         py::arg("activation") = py::none(), py::arg("slope") = py::none(), py::arg("x") = py::none(),
-        py::arg("y") = py::none(), py::arg("parameters") = Parameters{});
+        py::arg("y") = py::none(), py::arg("parameters") = Parameters{}, py::arg("bf16") = false);
   plan_class(m).def("matmul", &plan_matmul, py::arg("segment"), py::arg("layout"), py::arg("a"), py::arg("b"),
                     py::arg("c"), py::arg("accumulate") = false, py::arg("bias") = py::none(),
                     py::arg("activation") = py::none(), py::arg("slope") = py::none(),

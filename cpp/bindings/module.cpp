@@ -39,9 +39,13 @@ py::dict build() {
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "The compiled part of initcore. Private: its functions check form, not meaning.";
-  const char* wanted = std::getenv("INITCORE_ISA");
+  const auto wanted = [](const char* variable) -> std::string {
+    const char* value = std::getenv(variable);
+    return value ? value : "";
+  };
   try {
-    use_isa(wanted ? wanted : "");
+    use_isa(wanted("INITCORE_ISA"));
+    use_bf16(wanted("INITCORE_BF16"));
   } catch (const std::exception& error) {
     throw py::import_error(error.what());
   }
@@ -52,6 +56,13 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("active_isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
   m.def("choose_isa", &choose_isa, py::arg("runnable"), py::arg("wanted"));
   m.def("use_isa", &use_isa, py::arg("name"), "Switches the whole process. For tests and benchmarks.");
+  m.def("bf16", &runnable_bf16, "Instructions for products in bfloat16 that this machine runs, best first.");
+  m.def("compiled_bf16", &compiled_bf16, "Those that the module was compiled for, best first.");
+  m.def(
+      "active_bf16", [] { return std::string(bf16_kernels() ? bf16_kernels()->name : ""); },
+      "The one in use, or nothing.");
+  m.def("choose_bf16", &choose_bf16, py::arg("runnable"), py::arg("wanted"));
+  m.def("use_bf16", &use_bf16, py::arg("name"), "Switches the whole process. For tests and benchmarks.");
   bind_threads(m);
   bind_plan(m);
   bind_activations(m);

@@ -68,11 +68,13 @@ void bind_plan(py::module_& m) {
       .def_readonly("per_row", &Operand::per_row);
 
   py::class_<BoundPlan>(m, "Plan")
-      .def(py::init([](Index batch_size) {
+      .def(py::init([](Index batch_size, bool bf16) {
              check(batch_size >= 1, "batch_size must be at least 1, got " + std::to_string(batch_size));
-             return new BoundPlan(batch_size);
+             auto plan = std::make_unique<BoundPlan>(batch_size);
+             plan->bf16 = bf16;
+             return plan;
            }),
-           py::arg("batch_size"))
+           py::arg("batch_size"), py::arg("bf16") = false)
       .def_property_readonly("batch_size", &BoundPlan::batch_size)
       .def("operations", &operations, py::arg("segment"))
       .def("start", &start, py::arg("segments"), py::arg("rows"), py::arg("inputs") = py::dict(),

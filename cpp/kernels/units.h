@@ -7,7 +7,8 @@
 namespace initcore::INITCORE_ISA {
 namespace {
 
-/// Rows of a unit: a multiple of all tile heights. A unit is one block of so many rows of one panel of columns.
+/// Rows of a unit: a multiple of all tile heights. A unit is one block of so many rows of one panel of
+/// columns.
 inline constexpr Index kBlock = 48;
 
 /// How many units there are with panels of `columns`.

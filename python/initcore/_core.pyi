@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_isa', 'build', 'choose_isa', 'compiled_isas', 'cpu_limits', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_philox', 'random_truncated_normal', 'random_uniform', 'roof_multiply_add', 'roof_sum', 'roof_sums', 'roof_triad', 'roof_update', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_isa']
+__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_bf16', 'active_isa', 'bf16', 'build', 'choose_bf16', 'choose_isa', 'compiled_bf16', 'compiled_isas', 'cpu_limits', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_philox', 'random_truncated_normal', 'random_uniform', 'roof_multiply_add', 'roof_sum', 'roof_sums', 'roof_triad', 'roof_update', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_bf16', 'use_isa']
 class Operand:
     def __init__(self, array: numpy.ndarray, per_row: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -16,7 +16,7 @@ class Operand:
     def per_row(self) -> int:
         ...
 class Plan:
-    def __init__(self, batch_size: typing.SupportsInt | typing.SupportsIndex) -> None:
+    def __init__(self, batch_size: typing.SupportsInt | typing.SupportsIndex, bf16: bool = False) -> None:
         ...
     def activation_backward(self, segment: str, number: typing.SupportsInt | typing.SupportsIndex, dy: Operand, x: Operand, y: Operand, dx: Operand, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"]) -> None:
         ...
@@ -86,16 +86,30 @@ def activations() -> list:
     """
     Every elementwise activation; parameters: name -> (default, low, whether it must lie above low).
     """
+def active_bf16() -> str:
+    """
+    The one in use, or nothing.
+    """
 def active_isa() -> str:
     """
     The instruction set in use.
+    """
+def bf16() -> list[str]:
+    """
+    Instructions for products in bfloat16 that this machine runs, best first.
     """
 def build() -> dict:
     """
     How this module was compiled.
     """
+def choose_bf16(runnable: collections.abc.Sequence[str], wanted: str) -> str:
+    ...
 def choose_isa(runnable: collections.abc.Sequence[str], wanted: str) -> str:
     ...
+def compiled_bf16() -> list[str]:
+    """
+    Those that the module was compiled for, best first.
+    """
 def compiled_isas() -> list[str]:
     """
     Instruction sets that the module was compiled for, best first.
@@ -126,7 +140,7 @@ def losses() -> list:
     """
     Every loss: number, name, formula, source, parameters, whether targets are classes.
     """
-def matmul(layout: str, a: numpy.ndarray, b: numpy.ndarray, c: numpy.ndarray, accumulate: bool = False, bias: numpy.ndarray | None = None, rows: numpy.ndarray | None = None, activation: typing.SupportsInt | typing.SupportsIndex | None = None, slope: typing.SupportsInt | typing.SupportsIndex | None = None, x: numpy.ndarray | None = None, y: numpy.ndarray | None = None, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"] = [0.0, 0.0]) -> None:
+def matmul(layout: str, a: numpy.ndarray, b: numpy.ndarray, c: numpy.ndarray, accumulate: bool = False, bias: numpy.ndarray | None = None, rows: numpy.ndarray | None = None, activation: typing.SupportsInt | typing.SupportsIndex | None = None, slope: typing.SupportsInt | typing.SupportsIndex | None = None, x: numpy.ndarray | None = None, y: numpy.ndarray | None = None, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"] = [0.0, 0.0], bf16: bool = False) -> None:
     ...
 def metrics() -> list:
     """
@@ -197,6 +211,10 @@ def softmax_backward(dy: numpy.ndarray, y: numpy.ndarray, dx: numpy.ndarray, log
 def softmax_forward(x: numpy.ndarray, y: numpy.ndarray, log: bool) -> None:
     """
     Over the last axis.
+    """
+def use_bf16(name: str) -> None:
+    """
+    Switches the whole process. For tests and benchmarks.
     """
 def use_isa(name: str) -> None:
     """

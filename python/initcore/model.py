@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from initcore import _core
 from initcore._validate import choose
 from initcore.initializers import name_of
 from initcore.layers.base import Layer, Shape
@@ -29,9 +30,14 @@ class Sequential(Trainer):
         input_shape: Shape of one example; not needed if the first layer is an ``Input``.
         seed: Where all randomness comes from: initial parameters, shuffling, dropout. An int or a ``Key``.
         dtype: ``"float32"`` or ``"float64"``.
+        precision: Of matrix products. By default that of the dtype, strictly. ``"bf16"``, which
+            ``build_info()["bf16"]`` must name an instruction for, rounds what is multiplied to bfloat16 (8
+            significant bits) and adds up in float32; all else stays float32: parameters, gradients,
+            activations, loss and optimizer. About what Keras calls ``mixed_bfloat16``.
 
     Raises:
-        ValueError: Shapes do not fit each other, or the dtype is another.
+        ValueError: Shapes do not fit each other, or dtype or precision is another.
+        RuntimeError: This machine has no instruction for the precision.
 
     >>> import initcore as ic
     >>> model = ic.Sequential([ic.Dense(16, activation="relu"), ic.Dense(2)], input_shape=(4,), seed=0)
@@ -40,6 +46,8 @@ class Sequential(Trainer):
     dense     (16,)            80   he_normal
     dense_1   (2,)             34   glorot_uniform
     114 parameters, float32, seed 0
+    >>> precision = "bf16" if ic.build_info()["bf16"] else None  # where there is an instruction for it
+    >>> fast = ic.Sequential([ic.Dense(2)], input_shape=(4,), seed=0, precision=precision)
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class Sequential(Trainer):
         input_shape: Shape | Sequence[int] | int | None = None,
         seed: int | Key = 0,
         dtype: DTypeLike = "float32",
+        precision: str | None = None,
     ) -> None:
         layers = Stack(layers).layers
         if input_shape is None:
@@ -60,7 +69,7 @@ class Sequential(Trainer):
         shape = Input(input_shape).shape  # type: ignore[arg-type]
         name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
         self.seed = seed
-        super().__init__(layers, shape, seed, choose("dtype", name, _DTYPES))
+        super().__init__(layers, shape, seed, choose("dtype", name, _DTYPES), precision)
 
     @property
     def layers(self) -> Sequence[Layer]:
@@ -140,4 +149,5 @@ class Sequential(Trainer):
             left, out, count_text, starts = row
             line = f"{left:<{widths[0]}}   {out:<{widths[1]}}   {count_text:>{widths[2]}}   {starts}"
             print(line.rstrip())
-        print(f"{self.count_params():,} parameters, {self.dtype.name}, seed {self.seed}")
+        rounded = f", products in bf16 by {_core.active_bf16() or 'none'}" if self.precision == "bf16" else ""
+        print(f"{self.count_params():,} parameters, {self.dtype.name}{rounded}, seed {self.seed}")

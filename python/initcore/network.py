@@ -22,6 +22,7 @@ from initcore.layers.base import Context, Layer, Lowered, Shape, Slope, Tensor
 from initcore.layers.container import Stack
 from initcore.losses import TOTAL_SIZE, Loss
 from initcore.plan import Buffer, Plan
+from initcore.precision import check_precision
 from initcore.program import Objective, Program, Trace, array_of
 from initcore.random import Key
 from initcore.vector import Vector
@@ -33,8 +34,14 @@ class Network:
     """Layers with their arrays. `Sequential` adds training to it."""
 
     def __init__(
-        self, layers: Sequence[Layer], input_shape: Shape, seed: int | Key, dtype: np.dtype[Any]
+        self,
+        layers: Sequence[Layer],
+        input_shape: Shape,
+        seed: int | Key,
+        dtype: np.dtype[Any],
+        precision: str | None,
     ) -> None:
+        self._precision = check_precision(precision, dtype)
         self.stack = Stack(layers)
         self.input_shape = input_shape
         self.dtype = dtype
@@ -66,6 +73,23 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._forget()
+
+    @property
+    def precision(self) -> str:
+        """In what precision products are computed: ``"fp32"``, ``"fp64"`` or ``"bf16"``.
+
+        Set it to compute on in another, on a machine that lacks the one that a saved model was made for.
+
+        Raises:
+            ValueError: The name is unknown, or goes with another dtype.
+            RuntimeError: This machine has no instruction for it.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, value: str) -> None:
+        self._precision = check_precision(value, self.dtype)
+        self._programs, self._last = {}, None
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -143,7 +167,7 @@ class Network:
         Segments: "gather", "forward", "loss", "metrics", and with an optimizer "backward", "update".
         """
         training = optimizer is not None
-        plan = Plan(batch_size, self.dtype)
+        plan = Plan(batch_size, self.dtype, self.precision)
         context = self._context(plan, training)
         x = self._gathered(plan, "x", self.input_shape)
         target = self._gathered(plan, "y", target_shape, target_dtype)
@@ -192,7 +216,7 @@ class Network:
 
     def _watched_program(self, rows: int, training: bool) -> Program:
         """Return a plan of "forward" and "backward" that keeps what every layer makes of a batch."""
-        plan = Plan(rows, self.dtype)
+        plan = Plan(rows, self.dtype, self.precision)
         context = self._context(plan, training)
         outputs: dict[str, Buffer] = {}
         gradients: dict[str, Buffer] = {}
@@ -215,7 +239,7 @@ class Network:
 
     def _inference_program(self, rows: int) -> Program:
         """Return a plan of "forward" at inference."""
-        plan = Plan(rows, self.dtype)
+        plan = Plan(rows, self.dtype, self.precision)
         x = self._gathered(plan, "x", self.input_shape)
         lowered = self.stack.lower(self._context(plan, False), x, self.input_shape, False)
         plan.build()

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from initcore import _core
+from initcore.precision import check_precision
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
@@ -60,7 +61,7 @@ class Operation:
 
 @dataclass
 class Plan:
-    """Operations for batches of up to ``batch_size`` examples; floats are of ``dtype``.
+    """Operations for batches of up to ``batch_size`` examples, in floats of ``dtype``, products in ``precision``.
 
     >>> plan = Plan(batch_size=4)
     >>> x = plan.batch(3)
@@ -75,9 +76,13 @@ class Plan:
 
     batch_size: int
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
+    precision: str | None = None
     operations: list[Operation] = field(default_factory=list)
     buffers: list[Buffer] = field(default_factory=list)
     core: Any = None
+
+    def __post_init__(self) -> None:
+        self.precision = check_precision(self.precision, self.dtype)
 
     def batch(
         self, *columns: int, dtype: DTypeLike | None = None, per_row: int = 1, name: str = ""
@@ -109,7 +114,7 @@ class Plan:
         for buffer, start in zip(self.buffers, offsets, strict=True):
             nbytes = math.prod(buffer.shape) * buffer.dtype.itemsize
             buffer.array = arena[start : start + nbytes].view(buffer.dtype).reshape(buffer.shape)
-        self.core = _core.Plan(self.batch_size)
+        self.core = _core.Plan(self.batch_size, bf16=self.precision == "bf16")
         for operation in self.operations:
             arguments = {name: _operand(value) for name, value in operation.arguments.items()}
             getattr(self.core, operation.name)(operation.segment, **arguments)

@@ -62,9 +62,14 @@ class Trainer(Network):
     """
 
     def __init__(
-        self, layers: Sequence[Layer], input_shape: Shape, seed: int | Key, dtype: np.dtype[Any]
+        self,
+        layers: Sequence[Layer],
+        input_shape: Shape,
+        seed: int | Key,
+        dtype: np.dtype[Any],
+        precision: str | None,
     ) -> None:
-        super().__init__(layers, input_shape, seed, dtype)
+        super().__init__(layers, input_shape, seed, dtype, precision)
         self.optimizer: Optimizer | None = None
         self.objective: Objective | None = None
         self.history = History()

@@ -1,0 +1,18 @@
+// Contract: the matrix product with operands rounded to bfloat16, one kernel per row of BF16_ROWS in
+// CMakeLists.txt. To add one: such a row, and kernels/bf16/<name>.cpp.
+#pragma once
+
+#include "kernels/gemm.h"
+
+namespace initcore {
+
+/// As GemmKernels<float>, all layouts and epilogues included, but each element of a and b is first rounded to
+/// the nearest bfloat16 (8 significant bits, ties to even), and the products of these, which are exact, are
+/// summed in float32. Of subnormal numbers, operands, sums and results alike, nothing remains but zero; NaN
+/// and infinity come through. c, bias and what the epilogues read are float32.
+struct Bf16Kernels {
+  const char* name;
+  GemmKernels<float> gemm;
+};
+
+}  // namespace initcore
