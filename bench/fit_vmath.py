@@ -24,6 +24,7 @@ class Fit:
     high: mpf
     degrees: dict[str, tuple[int, int]]  # dtype -> degrees of P and Q
     levelled: bool = False
+    weight: Callable[[mpf], mpf] = lambda _: mpf(1)  # of the relative error
 
     def nodes(self, n: int) -> list[mpf]:
         middle, half = (self.high + self.low) / 2, (self.high - self.low) / 2
@@ -52,13 +53,17 @@ class Fit:
         return solution[: p_degree + 1], [mpf(1), *solution[p_degree + 1 :]]
 
     def error(self, p: list[mpf], q: list[mpf], low: mpf | None = None, high: mpf | None = None) -> mpf:
-        """The largest relative error, of the whole interval or between two neighbouring nodes."""
+        """The largest weighted relative error, of the whole interval or between two neighbouring nodes."""
 
         def horner(c: list[mpf], x: mpf) -> mpf:
             return sum(a * x**i for i, a in enumerate(c))
 
         points = self.nodes(499) if low is None else [low + (high - low) * i / 8 for i in range(9)]
-        return max(abs(horner(p, x) / horner(q, x) / self.function(x) - 1) for x in points)
+        return max(abs(self.weight(x) * (horner(p, x) / horner(q, x) / self.function(x) - 1)) for x in points)
+
+
+def _exp_rest(r: mpf) -> mpf:
+    return ((expm1(r) - r) / r**2 - mpf(".5")) / r
 
 
 def _log_tail(z: mpf) -> mpf:
@@ -86,8 +91,15 @@ def divided(p: list[mpf], q: list[mpf]) -> tuple[list[mpf], list[mpf]]:
 
 FITS = [
     Fit(
-        "exp", lambda r: (expm1(r) - r) / r**2, mpf("-.35"), mpf(".3501"), {"float": (4, 0), "double": (9, 0)}
+        "exp_tail without its first coefficient, 1 / 2",
+        _exp_rest,
+        mpf("-.3468"),
+        mpf(".3467"),
+        {"float": (3, 0)},
+        levelled=True,
+        weight=lambda r: r**3 * _exp_rest(r) / expm1(r),
     ),
+    Fit("exp_tail", lambda r: (expm1(r) - r) / r**2, mpf("-.35"), mpf(".3501"), {"double": (9, 0)}),
     Fit(
         "tanh",
         lambda z: (tanh(sqrt(z)) / sqrt(z) - 1) / z,
@@ -110,5 +122,6 @@ if __name__ == "__main__":
             print(f"{fit.name}, {dtype}: relative error {mp.nstr(fit.error(p, q), 3)}")
             digits, suffix = (9, "f") if dtype == "float" else (17, "")
             whole, rest = divided(p, q) if len(q) > 1 and len(p) > len(q) else ([], p)
-            for letter, c in ("whole part", whole), ("P", rest), ("Q", q):
-                print(f"  {letter}: " + ", ".join(mp.nstr(a, digits) + suffix for a in c))
+            for letter, c in ("whole part", whole), ("P", rest), ("Q", q[1:] and q):
+                if c:
+                    print(f"  {letter}: " + ", ".join(mp.nstr(a, digits) + suffix for a in c))
