@@ -8,7 +8,7 @@
 namespace initcore::INITCORE_ISA {
 namespace {
 
-/// The target of one row as a distribution t(j), smoothed.
+/// The target of one row as a distribution t, smoothed.
 template <typename T, bool kClasses>
 struct TargetRow {
   const T* y;          // the row, or null
@@ -31,15 +31,7 @@ struct TargetRow {
     }
   }
 
-  INITCORE_INLINE T operator()(Index j) const {
-    if constexpr (kClasses) {
-      return static_cast<std::int32_t>(j) == label ? even + rest : even;
-    } else {
-      return y[j] * rest + even;
-    }
-  }
-
-  /// t(j), t(j + 1), ...
+  /// t_j, t_j+1, ...
   INITCORE_INLINE Vector<T> lanes(Index j) const {
     if constexpr (kClasses) {
       using B = typename Format<T>::Bits;
@@ -82,9 +74,53 @@ INITCORE_INLINE T softmax_row(const T* z, const Target t, const WideRow<T>& row,
   return share * log(whole) - sum_across<T>(dot);
 }
 
-/// softmax_row() for rows [first, first + n), n <= kLanes, side by side: the sum of weight_i loss_i.
-template <typename T, bool kClasses>
-INITCORE_INLINE double softmax_side_by_side(const LossRows<T>& r, Index first, Index n) {
+// Keras's epsilon: how far from 0 and 1 probabilities are kept.
+template <typename T>
+inline constexpr T kLow = T(1e-7);
+
+template <typename T>
+inline constexpr T kHigh = 1 - kLow<T>;
+
+/// v; 0 where probability q is clipped.
+template <typename V>
+INITCORE_INLINE V unless_clipped(V q, V v) {
+  using S = Scalar<V>;
+  return q < kLow<S> ? V{} : q > kHigh<S> ? V{} : v;
+}
+
+template <typename V>
+INITCORE_INLINE V clipped_log(V q) {
+  return log(clamp(q, kLow<Scalar<V>>, kHigh<Scalar<V>>));
+}
+
+/// One row of probabilities p, which are divided by their sum S and clipped as in Keras:
+/// loss = -sum_j t_j log clip(p_j / S).
+template <typename T, typename Target>
+INITCORE_INLINE T probability_row(const T* p, const Target t, const WideRow<T>& row, T factor, T* gradient) {
+  using V = Vector<T>;
+  V sum = row.only_fresh(load(p + row.last));
+  row.each([&](Index j) { sum += load(p + j); });
+  const T whole = sum_across<T>(sum);
+  const V last_q = load(p + row.last) / whole, last_share = t.lanes(row.last);
+  V loss = row.only_fresh(last_share * clipped_log(last_q));
+  V inside = row.only_fresh(unless_clipped(last_q, last_share));
+  row.each([&](Index j) {
+    const V q = load(p + j) / whole, share = t.lanes(j);
+    loss += share * clipped_log(q);
+    inside += unless_clipped(q, share);
+  });
+  if (gradient) {
+    const T mass = sum_across<T>(inside);
+    const auto slope = [&](V q, V share) { return factor * (mass - unless_clipped(q, share / q)) / whole; };
+    row.each([&](Index j) { store(gradient + j, slope(load(p + j) / whole, t.lanes(j))); });
+    store(gradient + row.last, slope(last_q, last_share));
+  }
+  return -sum_across<T>(loss);
+}
+
+/// The same for rows [first, first + n), n <= kLanes, side by side: the sum of weight_i loss_i.
+template <typename T, bool kClasses, bool kLogits>
+INITCORE_INLINE double side_by_side(const LossRows<T>& r, Index first, Index n) {
   using V = Vector<T>;
   constexpr Index kRows = kLanes<T>;
   const Index columns = r.columns;
@@ -108,22 +144,37 @@ INITCORE_INLINE double softmax_side_by_side(const LossRows<T>& r, Index first, I
     t.read(target.y, columns, n);
     for (Index j = 0; j < columns; ++j) t.column[j] = t.column[j] * target.rest + target.even;
   }
-  V top = z.column[0], sum{}, mass{}, dot{};
-  for (Index j = 1; j < columns; ++j) top = larger(top, z.column[j]);
-  for (Index j = 0; j < columns; ++j) {
-    const V shifted = z.column[j] - top;
-    z.column[j] = exp_below(shifted);
-    sum += z.column[j];
-    mass += t.column[j];
-    dot += weighted(t.column[j], shifted);
+  const V factor = static_cast<T>(r.scale) * weight;
+  V value{};
+  if constexpr (kLogits) {
+    V top = z.column[0], sum{}, mass{}, dot{};
+    for (Index j = 1; j < columns; ++j) top = larger(top, z.column[j]);
+    for (Index j = 0; j < columns; ++j) {
+      const V shifted = z.column[j] - top;
+      z.column[j] = exp_below(shifted);
+      sum += z.column[j];
+      mass += t.column[j];
+      dot += weighted(t.column[j], shifted);
+    }
+    const V part = mass / sum;
+    if (r.gradient)
+      for (Index j = 0; j < columns; ++j) z.column[j] = factor * (z.column[j] * part - t.column[j]);
+    value = mass * log(sum) - dot;
+  } else {
+    V sum{}, inside{};
+    for (Index j = 0; j < columns; ++j) sum += z.column[j];
+    for (Index j = 0; j < columns; ++j) {
+      z.column[j] /= sum;
+      value -= t.column[j] * clipped_log(z.column[j]);
+      inside += unless_clipped(z.column[j], t.column[j]);
+    }
+    if (r.gradient)
+      for (Index j = 0; j < columns; ++j)
+        z.column[j] = factor * (inside - unless_clipped(z.column[j], t.column[j] / z.column[j])) / sum;
   }
-  if (r.gradient) {
-    const V factor = static_cast<T>(r.scale) * weight, part = mass / sum;
-    for (Index j = 0; j < columns; ++j) z.column[j] = factor * (z.column[j] * part - t.column[j]);
-    z.write(r.gradient + first * columns, columns, n);
-  }
+  if (r.gradient) z.write(r.gradient + first * columns, columns, n);
   T values[kRows], weights[kRows];
-  store(values, mass * log(sum) - dot);
+  store(values, value);
   store(weights, weight);
   double products[kRows];
   for (Index l = 0; l < kRows; ++l)
@@ -131,39 +182,13 @@ INITCORE_INLINE double softmax_side_by_side(const LossRows<T>& r, Index first, I
   return across(products, [](double a, double b) { return a + b; });
 }
 
-/// One row of probabilities p, which are divided by their sum S and kept from 0 and 1 as in Keras:
-/// loss = -sum_j t_j log clip(p_j / S).
-template <typename T, typename Target>
-T probability_row(const T* p, const Target t, Index columns, T factor, T* gradient) {
-  const T low = T(1e-7), high = 1 - low;  // Keras's epsilon
-  T whole = 0;
-#pragma omp simd reduction(+ : whole)
-  for (Index j = 0; j < columns; ++j) whole += p[j];
-  T loss = 0, inside = 0;
-#pragma omp simd reduction(+ : loss, inside)
-  for (Index j = 0; j < columns; ++j) {
-    const T q = p[j] / whole, share = t(j);
-    loss -= share * log(clamp(q, low, high));
-    inside += q < low ? T(0) : q > high ? T(0) : share;
-  }
-  if (gradient) {
-#pragma omp simd
-    for (Index j = 0; j < columns; ++j) {
-      const T q = p[j] / whole;
-      const T own = q < low ? T(0) : q > high ? T(0) : t(j) / q;
-      gradient[j] = factor * (inside - own) / whole;
-    }
-  }
-  return loss;
-}
-
 template <typename T, bool kClasses, bool kLogits>
 double crossentropy(const LossRows<T>& r, Index begin, Index end) {
   const Index columns = r.columns;
   double sum = 0;
-  if (kLogits && columns < kNarrow<T>) {
+  if (columns < kNarrow<T>) {
     for (Index i = begin; i < end; i += kLanes<T>)
-      sum += softmax_side_by_side<T, kClasses>(r, i, min<Index>(end - i, kLanes<T>));
+      sum += side_by_side<T, kClasses, kLogits>(r, i, min<Index>(end - i, kLanes<T>));
     return sum;
   }
   const WideRow<T> row(columns);
@@ -175,7 +200,7 @@ double crossentropy(const LossRows<T>& r, Index begin, Index end) {
     const T* p = r.prediction + i * columns;
     T* gradient = r.gradient ? r.gradient + i * columns : nullptr;
     const T value = kLogits ? softmax_row(p, target, row, factor, gradient)
-                            : probability_row(p, target, columns, factor, gradient);
+                            : probability_row(p, target, row, factor, gradient);
     sum += static_cast<double>(weight * poison) * static_cast<double>(value);
   }
   return sum;
