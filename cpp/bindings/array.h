@@ -7,6 +7,7 @@
 #include <pybind11/stl.h>
 
 #include <string>
+#include <type_traits>
 
 #include "index.h"
 
@@ -62,8 +63,17 @@ T* output(py::array& a, const char* name) {
   return static_cast<T*>(a.mutable_data());
 }
 
-inline void check(bool holds, const std::string& message) {
+inline void check(bool holds, const char* message) {
   if (!holds) throw py::value_error(message);
+}
+
+inline void check(bool holds, const std::string& message) { check(holds, message.c_str()); }
+
+/// For what is called often: message() puts the words together only where they are needed.
+template <typename Message>
+  requires std::is_invocable_v<Message>
+void check(bool holds, const Message& message) {
+  if (!holds) throw py::value_error(message());
 }
 
 /// An array as a plan's operation sees it: memory that outlives the plan, with rows that may grow with the

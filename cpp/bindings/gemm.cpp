@@ -14,7 +14,8 @@ Layout layout_of(const std::string& name) {
   static const std::map<std::string, Layout> kLayouts = {
       {"nn", Layout::kNN}, {"nt", Layout::kNT}, {"tn", Layout::kTN}};
   const auto found = kLayouts.find(name);
-  check(found != kLayouts.end(), "layout must be one of 'nn', 'nt', 'tn', got '" + name + "'");
+  check(found != kLayouts.end(),
+        [&] { return "layout must be one of 'nn', 'nt', 'tn', got '" + name + "'"; });
   return found->second;
 }
 
@@ -62,8 +63,10 @@ void matmul(const std::string& layout, const py::array& a, const py::array& b, p
     s.k = transposed_a ? a_rows : a.shape(1);
     s.n = transposed_b ? b.shape(0) : b.shape(1);
     check((transposed_b ? b.shape(1) : b.shape(0)) == s.k && c.shape(0) == s.m && c.shape(1) == s.n,
-          "a, b and c must fit the layout '" + layout + "', got " + shape_of(a) + ", " + shape_of(b) +
-              " and " + shape_of(c));
+          [&] {
+            return "a, b and c must fit the layout '" + layout + "', got " + shape_of(a) + ", " + shape_of(b) +
+                   " and " + shape_of(c);
+          });
     check(!overlap(c, a) && !overlap(c, b), "c must not share memory with a or b");
     s.lda = a.shape(1), s.ldb = b.shape(1), s.ldc = c.shape(1);
     s.accumulate = accumulate;
@@ -76,7 +79,7 @@ void matmul(const std::string& layout, const py::array& a, const py::array& b, p
       s.rows = input<std::int64_t>(*rows, "rows");
       for (Index r = 0; r < rows->size(); ++r)
         check(0 <= s.rows[r] && s.rows[r] < a.shape(0),
-              "rows must lie in [0, " + std::to_string(a.shape(0)) + ")");
+              [&] { return "rows must lie in [0, " + std::to_string(a.shape(0)) + ")"; });
     }
     check(!(activation_number && slope_number), "activation and slope exclude each other");
     if (activation_number) s.activation = &activation<T>(*activation_number);
