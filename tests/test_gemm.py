@@ -82,6 +82,7 @@ def test_every_size_and_tail(kernel, layout, rng):
         [(s, s, s) for s in SIZES]
         + list(itertools.permutations([1, 10, 67]))
         + [(3, 0, 4), (0, 3, 4), (3, 4, 0)]
+        + [(1, 1100, 33), (1100, 1, 33), (2, 513, 9), (8, 40, 70)]  # one row or column, or few
     )
     for m, n, k in sizes:
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
@@ -110,7 +111,7 @@ def test_accumulate_adds_to_what_is_there(kernel, layout, rng):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_bias_and_activation_are_applied_once_at_the_end(kernel, layout, rng):
-    for m, n, k in itertools.product([0, 1, 11, 50], [0, 1, 10, 64, 100], [0, 1, 5, 300]):
+    for m, n, k in itertools.product([0, 1, 11, 50], [0, 1, 10, 64, 100, 600], [0, 1, 5, 300]):
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
         bias = rng.normal(size=n).astype(kernel.dtype)
         c = np.full((m, n), np.nan, kernel.dtype)
@@ -146,12 +147,14 @@ def test_rows_are_gathered_out_of_a_data_set(kernel, layout, rng):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_bits_do_not_depend_on_the_number_of_threads(kernel, layout, rng):
-    a, b = operands(layout, 200, 150, 300, kernel.dtype, rng)
+@pytest.mark.parametrize("shape", [(200, 150, 300), (1, 3000, 1200), (3000, 1, 1200), (7, 1500, 400)])
+def test_bits_do_not_depend_on_the_number_of_threads(kernel, layout, shape, rng):
+    m, n, k = shape
+    a, b = operands(layout, m, n, k, kernel.dtype, rng)
     before, results = _core.num_threads(), []
     for threads in (1, 2, 3, 5):
         _core.set_num_threads(threads)
-        c = np.full((200, 150), np.nan, kernel.dtype)
+        c = np.full((m, n), np.nan, kernel.dtype)
         kernel(layout, a, b, c)
         results.append(c.tobytes())
     _core.set_num_threads(before)

@@ -4,12 +4,12 @@
 // panel. A panel of b that few rows of c need is read where it lies. Else up to kDepth of its rows at a time
 // are packed (which absorbs transposition, ragged edges and leading dimensions), then tile() runs down the
 // rows of c with them in the L1 cache. An element of c is always summed over k in the same order, so neither
-// threads nor tiles change its bits.
+// threads nor tiles change its bits. Products with few rows of c, or one column, have loops of their own in
+// gemm_thin.h.
 #include "kernels/gemm.h"
 
 #include "kernels/both.h"
-#include "kernels/isa.h"
-#include "kernels/units.h"
+#include "kernels/gemm_thin.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
@@ -33,26 +33,6 @@ inline constexpr Index kDepth = 32768 / (kColumns<T> * Index(sizeof(T)));
 // that is, where its rows are far enough apart to push each other out of L1. For more, packing pays for
 // itself.
 inline constexpr Index kUnpackedRows = 256, kUnpackedDepth = 512;
-
-template <typename T>
-struct Simd {
-  typedef T Vector __attribute__((vector_size(kVectorBytes)));
-  /// A vector anywhere in memory.
-  typedef T Unaligned __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
-};
-
-template <typename T>
-using Vector = typename Simd<T>::Vector;
-
-template <typename T>
-inline Vector<T> load(const T* p) {
-  return *reinterpret_cast<const typename Simd<T>::Unaligned*>(p);
-}
-
-template <typename T>
-inline void store(T* p, Vector<T> v) {
-  *reinterpret_cast<typename Simd<T>::Unaligned*>(p) = v;
-}
 
 /// The rows of a that a tile reads: element (i, p) of a or of its transpose.
 template <typename T, int kRows>
@@ -252,11 +232,12 @@ void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
 
 template <typename T>
 Index units(const Product<T>& s) {
-  return count_units(s, kColumns<T>);
+  return is_thin(s) ? count_units(thin(s).s, kThinColumns) : count_units(s, kColumns<T>);
 }
 
 template <typename T>
 void run(const Product<T>& s, Index begin, Index end) {
+  if (is_thin(s)) return run_thin(s, begin, end);
   each_panel(s, kColumns<T>, begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
     if (s.layout != Layout::kTN) {
       run_panel<T, kVectors, RowsOfA>(s, j0, width, i0, i1);

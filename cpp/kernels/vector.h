@@ -70,6 +70,18 @@ INITCORE_INLINE void store_first(T* x, Vector<T> v, Index n) {
   for (Index i = 0; i < n; ++i) x[i] = lanes[i];
 }
 
+/// The sum of all lanes: of the halves, their halves, and so on.
+template <typename T>
+INITCORE_INLINE T sum_of_lanes(Vector<T> v) {
+  T lanes[kLanes<T>];
+  store<T>(lanes, v);
+#pragma GCC unroll 4
+  for (int half = kLanes<T> / 2; half > 0; half /= 2)
+#pragma omp simd
+    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
 /// x, of whose value the optimizer knows nothing. GCC 12 makes a comparison and a blend of x < c ? c : x,
 /// instead of one maximum, wherever it sees that c is constant or x comes from integers.
 template <typename V>
