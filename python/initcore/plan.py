@@ -61,7 +61,7 @@ class Operation:
 
 @dataclass
 class Plan:
-    """Operations for batches of up to ``batch_size`` examples, in floats of ``dtype``, products in ``precision``.
+    """Operations for batches of up to ``batch_size`` examples in ``dtype``, products in ``precision``.
 
     >>> plan = Plan(batch_size=4)
     >>> x = plan.batch(3)
