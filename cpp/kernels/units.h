@@ -18,17 +18,19 @@ Index count_units(const Product<T>& s, Index columns) {
 }
 
 /// Calls run(j0, width, i0, i1), rows [i0, i1) of the panel [j0, j0 + width), until units [begin, end) are
-/// done. Units of the same panel come together, so that its part of b is packed once.
+/// done. Units of the same panel come together, so that its part of b is packed once; so do up to `most`
+/// panels of which all rows are to be done.
 template <typename T, typename Run>
-void each_panel(const Product<T>& s, Index columns, Index begin, Index end, Run run) {
+void each_panel(const Product<T>& s, Index columns, Index begin, Index end, Run run, Index most = 1) {
   const Index blocks = (s.m + kBlock - 1) / kBlock;
   while (begin < end) {
     const Index panel = begin / blocks;
-    const Index stop = min(end, (panel + 1) * blocks);
+    const Index whole = max<Index>(1, begin == panel * blocks ? min(most, (end - begin) / blocks) : 1);
+    const Index stop = min(end, (panel + whole) * blocks);
     const Index i0 = (begin - panel * blocks) * kBlock;
-    const Index i1 = min(s.m, (stop - panel * blocks) * kBlock);
+    const Index i1 = whole > 1 ? s.m : min(s.m, (stop - panel * blocks) * kBlock);
     const Index j0 = panel * columns;
-    run(j0, min(columns, s.n - j0), i0, i1);
+    run(j0, min(whole * columns, s.n - j0), i0, i1);
     begin = stop;
   }
 }
