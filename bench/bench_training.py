@@ -11,7 +11,8 @@ import pytest
 
 from initcore.bench import entries
 from initcore.bench.networks import NETWORKS
-from initcore.bench.peers import PATIENT, PEERS
+from initcore.bench.peers import IN_BF16, PATIENT, PEERS
+from initcore.info import build_info
 
 every_network = pytest.mark.parametrize("work", NETWORKS, ids=lambda work: work.name)
 some_networks = pytest.mark.parametrize("work", [NETWORKS[0], NETWORKS[3]], ids=lambda work: work.name)
@@ -53,3 +54,9 @@ def bench_normalization(step, work):
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu"])
 def bench_activation(step, work, activation):
     step(replace(work, activation=activation), 2.5, f"training step with {activation}")
+
+
+@pytest.mark.skipif(not build_info()["bf16"], reason="needs an instruction for products in bfloat16")
+@pytest.mark.parametrize("work", NETWORKS[3:], ids=lambda work: work.name)
+def bench_bf16(step, work):
+    step(replace(work, precision="bf16"), 5.0, "training step, products in bf16", IN_BF16)

@@ -102,6 +102,11 @@ const Bf16Kernels* bf16_kernels() {
   return kernels().isa == runnable_isas().front() ? active_bf16.load(std::memory_order_acquire) : nullptr;
 }
 
+const Bf16Kernels& need_bf16() {
+  if (const Bf16Kernels* found = bf16_kernels()) return *found;
+  throw std::runtime_error("there is no product in bfloat16 on this machine, or it is switched off");
+}
+
 std::vector<std::string> compiled_bf16() {
   std::vector<std::string> names;
   for (const Bf16Row& row : kBf16Rows) names.emplace_back(row.kernels->name);

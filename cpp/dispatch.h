@@ -29,6 +29,9 @@ void use_isa(const std::string& name);
 /// is there with the best instruction set of this machine only: who chose a lesser one, chose not to have it.
 const Bf16Kernels* bf16_kernels();
 
+/// The same. Throws std::runtime_error if there is none.
+const Bf16Kernels& need_bf16();
+
 /// The instructions for it that the library was compiled for, best first, and those that this machine runs.
 std::vector<std::string> compiled_bf16();
 std::vector<std::string> runnable_bf16();

@@ -75,7 +75,8 @@ def test_wrong_arrays_are_refused():
 
 def test_every_figure_is_there_and_positive(threads, isa):
     found = roof.measure(threads, seconds=0.01)
-    assert found.isa == isa and found.threads == threads and found.gflops.keys() == set(DTYPES)
+    assert found.isa == isa and found.threads == threads
+    assert found.gflops.keys() == {*DTYPES, *(["bf16"] if _core.active_bf16() else [])}
     assert [level.name for level in found.levels] == ["L1", "L2", "L3", "DRAM"]
     sizes = [level.size for level in found.levels]
     assert sizes == sorted(sizes) and sizes[0] >= 4096
@@ -135,3 +136,17 @@ def test_calls_of_the_roof_do_as_much_as_asked(dtype, monkeypatch):
     (values, rounds), (vector, passes) = done
     assert 2 * values.size * rounds == pytest.approx(1e8, rel=1e-3) and values.dtype == dtype
     assert vector.size == pytest.approx(100_000, rel=1e-3) and passes == 3
+
+
+@pytest.mark.skipif(not _core.active_bf16(), reason="needs an instruction for products in bfloat16")
+def test_the_roof_in_bf16_does_every_round(threads, monkeypatch):
+    values = np.zeros((threads, _core.roof_sums("bf16")), np.float32)
+    _core.roof_multiply_add_bf16(values, 0.75, 37)
+    assert (values == 37 * 2 * 0.75).all()
+    with pytest.raises(ValueError, match="a row of values must have"):
+        _core.roof_multiply_add_bf16(np.zeros((1, 16), np.float32), 1, 1)
+    done = []
+    monkeypatch.setattr(_core, "roof_multiply_add_bf16", lambda *arguments: done.append(arguments))
+    roof.multiply_adds(1e8, threads, "bf16")()
+    (sums, _, rounds) = done[0]
+    assert 4 * sums.size * rounds == pytest.approx(1e8, rel=1e-3)

@@ -26,8 +26,7 @@ constexpr double kMultiplyAddsPerPart = 5e8;
 template <typename T>
 const GemmKernels<T>* bf16_product() {
   if constexpr (std::is_same_v<T, float>) {
-    if (const Bf16Kernels* found = bf16_kernels()) return &found->gemm;
-    throw std::runtime_error("there is no product in bfloat16 on this machine, or it is switched off");
+    return &need_bf16().gemm;
   } else {
     throw py::type_error("only operands of float32 can be rounded to bfloat16, got float64");
   }

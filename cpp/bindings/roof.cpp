@@ -9,8 +9,9 @@ namespace initcore {
 namespace {
 
 Index sums(const std::string& dtype) {
+  if (dtype == "bf16") return need_bf16().sums;
   check(dtype == "float32" || dtype == "float64",
-        "dtype must be 'float32' or 'float64', got '" + dtype + "'");
+        "dtype must be 'float32', 'float64' or 'bf16', got '" + dtype + "'");
   return dtype == "float32" ? kernels().roof.f32.sums : kernels().roof.f64.sums;
 }
 
@@ -48,6 +49,16 @@ void multiply_add(py::array& values, double factor, double term, Index rounds) {
       roof.multiply_add(to + offset, static_cast<T>(factor), static_cast<T>(term), rounds);
     });
   });
+}
+
+void multiply_add_bf16(py::array& values, double factor, Index rounds) {
+  float* to = output<float>(values, "values");
+  const Bf16Kernels& roof = need_bf16();
+  check(columns_of(values, {}) == roof.sums,
+        "a row of values must have " + std::to_string(roof.sums) + " elements, got " + shape_of(values));
+  check(rounds >= 0, "rounds must be at least 0, got " + std::to_string(rounds));
+  for_rows(values, 1,
+           [&](Index, Index offset) { roof.multiply_add(to + offset, static_cast<float>(factor), rounds); });
 }
 
 void sum(const py::array& x, py::array& out, Index passes) {
@@ -95,6 +106,8 @@ void bind_roof(py::module_& m) {
   m.def("roof_sums", &sums, py::arg("dtype"), "How many sums roof_multiply_add keeps for each thread.");
   m.def("roof_multiply_add", &multiply_add, py::arg("values"), py::arg("factor"), py::arg("term"),
         py::arg("rounds"), "values = values * factor + term, `rounds` times, in registers.");
+  m.def("roof_multiply_add_bf16", &multiply_add_bf16, py::arg("values"), py::arg("factor"), py::arg("rounds"),
+        "values = values + factor * 1 + factor * 1, `rounds` times, in registers.");
   m.def("roof_sum", &sum, py::arg("x"), py::arg("out"), py::arg("passes"),
         "out = the sums of the rows of x, `passes` times anew.");
   m.def("roof_triad", &triad, py::arg("a"), py::arg("b"), py::arg("c"), py::arg("factor"), py::arg("passes"),

@@ -13,6 +13,11 @@ namespace initcore {
 struct Bf16Kernels {
   const char* name;
   GemmKernels<float> gemm;
+
+  /// The roof it is measured beside, as in roof.h: `values` += 2 `factor`, as two products of bfloat16
+  /// numbers, `rounds` times in registers. There are `sums` values.
+  Index sums;
+  void (*multiply_add)(float* values, float factor, Index rounds);
 };
 
 }  // namespace initcore

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_bf16', 'active_isa', 'bf16', 'build', 'choose_bf16', 'choose_isa', 'compiled_bf16', 'compiled_isas', 'cpu_limits', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_philox', 'random_truncated_normal', 'random_uniform', 'roof_multiply_add', 'roof_sum', 'roof_sums', 'roof_triad', 'roof_update', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_bf16', 'use_isa']
+__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_bf16', 'active_isa', 'bf16', 'build', 'choose_bf16', 'choose_isa', 'compiled_bf16', 'compiled_isas', 'cpu_limits', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_philox', 'random_truncated_normal', 'random_uniform', 'roof_multiply_add', 'roof_multiply_add_bf16', 'roof_sum', 'roof_sums', 'roof_triad', 'roof_update', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_bf16', 'use_isa']
 class Operand:
     def __init__(self, array: numpy.ndarray, per_row: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -187,6 +187,10 @@ def random_uniform(out: numpy.ndarray, key: typing.SupportsInt | typing.Supports
 def roof_multiply_add(values: numpy.ndarray, factor: typing.SupportsFloat | typing.SupportsIndex, term: typing.SupportsFloat | typing.SupportsIndex, rounds: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
     values = values * factor + term, `rounds` times, in registers.
+    """
+def roof_multiply_add_bf16(values: numpy.ndarray, factor: typing.SupportsFloat | typing.SupportsIndex, rounds: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    values = values + factor * 1 + factor * 1, `rounds` times, in registers.
     """
 def roof_sum(x: numpy.ndarray, out: numpy.ndarray, passes: typing.SupportsInt | typing.SupportsIndex) -> None:
     """

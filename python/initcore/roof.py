@@ -53,7 +53,8 @@ class Roof:
 
     Attributes:
         isa, threads: What it was measured with.
-        gflops: By dtype, 10^9 multiplications and additions in a second.
+        gflops: By dtype, 10^9 multiplications and additions in a second; of ``"bf16"`` too, where there is
+            an instruction for products in it.
         levels: The memory, nearest first, in float32.
     """
 
@@ -99,15 +100,23 @@ def measure(threads: int = 1, seconds: float = 1.0) -> Roof:
     ['L1', 'L2', 'L3', 'DRAM']
     """
     check_count("threads", threads)
-    timings = 2 + 3 * 4  # two dtypes; three patterns on four levels
+    dtypes = ["float32", "float64"] + ["bf16"] * bool(_core.active_bf16())
+    timings = len(dtypes) + 3 * 4  # three patterns on four levels
     with _threads(threads):
-        gflops = {dtype: _gflops(dtype, threads, seconds / timings) for dtype in ("float32", "float64")}
+        gflops = {dtype: _gflops(dtype, threads, seconds / timings) for dtype in dtypes}
         levels = tuple(_level(name, size, threads, seconds / timings) for name, size in _sizes().items())
     return Roof(_core.active_isa(), threads, gflops, levels)
 
 
 def multiply_adds(flops: float, threads: int = 1, dtype: str = "float32") -> Callable[[], None]:
-    """Return a call that does about as many operations, as fast as the processor can."""
+    """Return a call that does about as many operations, as fast as the processor can.
+
+    ``dtype`` is ``"float32"``, ``"float64"``, or ``"bf16"`` where products can be had in it.
+    """
+    if dtype == "bf16":
+        sums = np.ones((threads, _core.roof_sums(dtype)), np.float32)
+        pairs = max(round(flops / (4 * sums.size)), 1)
+        return lambda: _core.roof_multiply_add_bf16(sums, 0.0, pairs)
     values = np.ones((threads, _core.roof_sums(dtype)), dtype)
     rounds = max(round(flops / (2 * values.size)), 1)
     return lambda: _core.roof_multiply_add(values, 0.5, 1.0, rounds)

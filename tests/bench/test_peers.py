@@ -10,7 +10,8 @@ from initcore.bench.in_numpy import NumPy
 from initcore.bench.in_torch import PyTorch
 from initcore.bench.interleaved import optional
 from initcore.bench.networks import NETWORKS, Workload
-from initcore.bench.peers import PEERS, Initcore
+from initcore.bench.peers import IN_BF16, PATIENT, PEERS, Initcore
+from initcore.info import build_info
 
 # One batch is all of the data, so that the order of the rows plays no part.
 SMALL = Workload((6, 9, 7, 3), batch=32, rows=32)
@@ -100,3 +101,17 @@ def test_the_work_is_counted():
     assert work.flops == 2 * 32 * (2 * 784 * 128 + 3 * 128 * 10)
     assert len({one.name for one in NETWORKS}) == len(NETWORKS)
     assert all(one.rows % one.batch == 0 for one in NETWORKS)
+
+
+def test_only_who_can_is_compared_in_bf16():
+    work = replace(SMALL, precision="bf16")
+    assert {peer.name for peer in PATIENT if peer.offers(work)} == {"PyTorch"}
+    assert all(peer.offers(work) for peer in IN_BF16)
+
+
+@pytest.mark.skipif(not build_info()["bf16"], reason="needs an instruction for products in bfloat16")
+def test_ours_and_the_strict_one_differ_in_their_products_alone():
+    ours, strict = (made(replace(SMALL, precision="bf16"), 1) for made in (Initcore, IN_BF16[0]))
+    assert (ours.model.precision, strict.model.precision) == ("bf16", "fp32")
+    for name, array in ours.model.parameters.items():
+        assert (array == strict.model.parameters[name]).all()

@@ -263,9 +263,25 @@ void run(const Product<float>& s, Index begin, Index end) {
       kPanels);
 }
 
+inline constexpr int kSums = 24;  // as in roof.cpp
+
+void multiply_add(float* values, float factor, Index rounds) {
+  const __m512 factors = _mm512_set1_ps(factor), ones = _mm512_set1_ps(1);
+  const __m512bh scale = (__m512bh)rounded(factors, factors), one = (__m512bh)rounded(ones, ones);
+  __m512 sum[kSums];
+#pragma GCC unroll 24
+  for (int i = 0; i < kSums; ++i) sum[i] = _mm512_loadu_ps(values + i * kW);
+  for (Index round = 0; round < rounds; ++round) {
+#pragma GCC unroll 24
+    for (int i = 0; i < kSums; ++i) sum[i] = _mm512_dpbf16_ps(sum[i], scale, one);
+  }
+#pragma GCC unroll 24
+  for (int i = 0; i < kSums; ++i) _mm512_storeu_ps(values + i * kW, sum[i]);
+}
+
 }  // namespace
 
 extern const Bf16Kernels bf16;
-constinit const Bf16Kernels bf16{"avx512_bf16", {units, run}};
+constinit const Bf16Kernels bf16{"avx512_bf16", {units, run}, kSums * kW, multiply_add};
 
 }  // namespace initcore::INITCORE_ISA

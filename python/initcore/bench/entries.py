@@ -44,7 +44,8 @@ def training(
     work: Workload, threads: int = 1, peers: Sequence[type[Contestant]] = PEERS, group: str = "training step"
 ) -> Entry:
     """A training step, in microseconds; the roof is its products and the optimizer's traffic."""
-    products = roof.multiply_adds(work.flops * work.steps, threads)
+    dtype = "bf16" if work.precision == "bf16" else "float32"
+    products = roof.multiply_adds(work.flops * work.steps, threads, dtype)
     passes = max(round(work.steps * _VECTORS[work.optimizer] / 7), 1)
     traffic = roof.updates(work.parameters, passes, threads)
 

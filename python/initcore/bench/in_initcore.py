@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from initcore import layers, optimizers
@@ -39,7 +40,7 @@ class Initcore:
             if work.dropout:
                 stack.append(layers.Dropout(work.dropout))
         stack.append(layers.Dense(work.widths[-1]))
-        self.model = Sequential(stack, input_shape=(work.widths[0],), seed=0)
+        self.model = Sequential(stack, input_shape=(work.widths[0],), seed=0, precision=work.precision)
         self.model.compile(_OPTIMIZERS[work.optimizer](RATE), "sparse_categorical_crossentropy")
         self.x, self.y = data(work)
         self.batch = work.batch
@@ -52,3 +53,12 @@ class Initcore:
     def run(self, epochs: int) -> None:
         """Go through the data that many times."""
         self.model.fit(self.x, self.y, batch_size=self.batch, epochs=epochs, verbose=0)
+
+
+class StrictInitcore(Initcore):
+    """The same with products in float32, whatever the workload says."""
+
+    name = "initcore fp32"
+
+    def __init__(self, work: Workload, threads: int) -> None:
+        super().__init__(replace(work, precision="fp32"), threads)

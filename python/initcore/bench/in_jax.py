@@ -97,7 +97,7 @@ class JAX:
     @staticmethod
     def offers(work: Workload) -> bool:
         """Return whether it can do this work."""
-        return True
+        return work.precision == "fp32"
 
     def run(self, epochs: int) -> None:
         """Go through the data that many times."""

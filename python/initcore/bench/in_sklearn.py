@@ -30,7 +30,7 @@ class ScikitLearn:
     def offers(work: Workload) -> bool:
         """Return whether it can do this work."""
         known = work.optimizer in ("adam", "sgd") and work.activation in ("relu", "tanh", "sigmoid")
-        return known and not work.dropout and not work.normalization
+        return known and not work.dropout and not work.normalization and work.precision == "fp32"
 
     def run(self, epochs: int) -> None:
         """Go through the data that many times."""

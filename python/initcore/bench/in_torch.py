@@ -48,6 +48,7 @@ class PyTorch:
         x, y = data(work)
         self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
         self.batch = work.batch
+        self.cast = torch.autocast("cpu", torch.bfloat16, enabled=work.precision == "bf16")
 
     @staticmethod
     def offers(work: Workload) -> bool:
@@ -60,7 +61,8 @@ class PyTorch:
         for _ in range(epochs):
             for index in torch.randperm(len(self.x)).view(-1, self.batch):
                 self.optimizer.zero_grad(set_to_none=True)
-                loss = torch.nn.functional.cross_entropy(self.model(self.x[index]), self.y[index])
+                with self.cast:
+                    loss = torch.nn.functional.cross_entropy(self.model(self.x[index]), self.y[index])
                 loss.backward()
                 self.optimizer.step()
 
@@ -69,6 +71,11 @@ class CompiledPyTorch(PyTorch):
     """The same, compiled by torch.compile, which needs a C++ compiler and a minute for each network."""
 
     name = "torch.compile"
+
+    @staticmethod
+    def offers(work: Workload) -> bool:
+        """Return whether it can do this work."""
+        return work.precision == "fp32"
 
     def __init__(self, work: Workload, threads: int) -> None:
         super().__init__(work, threads)

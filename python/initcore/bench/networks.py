@@ -24,6 +24,7 @@ class Workload:
         optimizer: ``"adam"``, ``"sgd"``, ``"rmsprop"`` or ``"adagrad"``.
         dropout: Share of each hidden layer's outputs that is left out.
         normalization: Whether hidden layers normalize over the batch before the activation.
+        precision: Of the products: ``"fp32"`` or ``"bf16"``, in which PyTorch casts automatically.
         rows: Examples of the data set, a multiple of the batch; an epoch goes through all.
         epochs: How many of them make one timing.
     """
@@ -34,6 +35,7 @@ class Workload:
     optimizer: str = "adam"
     dropout: float = 0.0
     normalization: bool = False
+    precision: str = "fp32"
     rows: int = 8192
     epochs: int = 1
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from initcore.bench.in_initcore import Initcore
+from initcore.bench.in_initcore import Initcore, StrictInitcore
 from initcore.bench.in_jax import JAX
 from initcore.bench.in_numpy import NumPy
 from initcore.bench.in_sklearn import ScikitLearn
 from initcore.bench.in_torch import CompiledPyTorch, PyTorch
 from initcore.bench.networks import Workload
 
-__all__ = ["PATIENT", "PEERS", "Contestant", "Initcore"]
+__all__ = ["IN_BF16", "PATIENT", "PEERS", "Contestant", "Initcore"]
 
 
 class Contestant(Protocol):
@@ -38,4 +38,5 @@ class Contestant(Protocol):
 
 
 PEERS: tuple[type[Contestant], ...] = (NumPy, PyTorch, JAX, ScikitLearn)
+IN_BF16: tuple[type[Contestant], ...] = (StrictInitcore, PyTorch)
 PATIENT = (*PEERS, CompiledPyTorch)  # where there is time
