@@ -7,6 +7,7 @@ import pytest
 
 from initcore.bench.in_jax import JAX
 from initcore.bench.in_numpy import NumPy
+from initcore.bench.in_numpy_plain import PlainNumPy
 from initcore.bench.in_torch import PyTorch
 from initcore.bench.interleaved import optional
 from initcore.bench.networks import NETWORKS, Workload
@@ -53,6 +54,11 @@ def test_numpy_takes_our_steps(work):
     assert_same_steps(work, peer, lambda: [array.copy() for layer in peer.p for array in layer])
 
 
+def test_plain_numpy_takes_our_steps():
+    peer = PlainNumPy(SMALL, 1)
+    assert_same_steps(SMALL, peer, lambda: [array.copy() for array in peer.p])
+
+
 @pytest.mark.peers
 @pytest.mark.parametrize("work", VARIANTS, ids=name)
 def test_pytorch_takes_our_steps(work):
@@ -79,7 +85,7 @@ def test_jax_takes_our_steps(work):
     [
         Initcore,
         *(
-            pytest.param(peer, marks=() if peer is NumPy else pytest.mark.peers, id=peer.name)
+            pytest.param(peer, marks=() if peer.module == "numpy" else pytest.mark.peers, id=peer.name)
             for peer in PEERS
         ),
     ],
@@ -89,7 +95,7 @@ def test_whoever_offers_the_work_does_it(peer, work):
     if not optional(peer.module):
         pytest.skip(f"needs {peer.module}")
     if not peer.offers(work):
-        assert peer.name == "scikit-learn"
+        assert peer.name in ("scikit-learn", "NumPy, plain")
         return
     peer(replace(work, rows=64), 1).run(2)
 

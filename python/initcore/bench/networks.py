@@ -65,9 +65,10 @@ class Workload:
         return sum(2 * self.batch * m * n * (3 if i else 2) for i, (m, n) in enumerate(self.pairs))
 
 
+# Epochs: as many as make small what comes once in a training, such as a look for NaN in the data.
 NETWORKS = (
-    Workload((784, 128, 10), 32),
-    Workload((784, 128, 64, 10), 64),
+    Workload((784, 128, 10), 32, epochs=4),
+    Workload((784, 128, 64, 10), 64, epochs=4),
     Workload((20, 32, 16, 2), 32, epochs=4),
     Workload((784, 512, 512, 10), 128, rows=4096),
     Workload((784, 1024, 1024, 1024, 10), 256, rows=2048),
