@@ -1,4 +1,4 @@
-"""A training step in NumPy as it is usually written: clear, in whole float32 arrays, new ones at each step."""
+"""A training step in NumPy as it is usually written: clear, in whole arrays, with new ones at each step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PlainNumPy:
     @staticmethod
     def offers(work: Workload) -> bool:
         """Return whether it can do this work."""
-        plain = (work.activation, work.optimizer) == ("relu", "adam")
+        plain = (work.activation, work.optimizer, work.precision) == ("relu", "adam", "fp32")
         return plain and not work.dropout and not work.normalization
 
     def run(self, epochs: int) -> None:
