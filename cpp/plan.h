@@ -32,10 +32,12 @@ struct Operation {
   Index parts = 1;  // between which a run may stop: a long operation has several
 };
 
-/// A data set to draw batches from. Rebound for every run, so operations hold the slot, not the pointer.
+/// A data set to draw batches from, or to deliver them to. Rebound for every run, so operations hold the
+/// slot, not the pointer.
 struct Input {
   enum class Type { kFloat32, kFloat64, kUint8, kInt32 };
   const void* data = nullptr;
+  void* writable = nullptr;  // the same, unless it is read-only
   Type type = Type::kFloat32;
   Index columns = 0;
 
@@ -50,6 +52,14 @@ struct Input {
       throw std::invalid_argument(
           "an input of this run is missing, or not of the type and width of the plan");
     return static_cast<const T*>(data);
+  }
+
+  /// The same to write to. Throws if it is read-only, too.
+  template <typename T>
+  T* writable_elements(Index expected_columns) const {
+    elements<T>(expected_columns);
+    if (writable == nullptr) throw std::invalid_argument("what a run delivers to must not be read-only");
+    return static_cast<T*>(writable);
   }
 };
 

@@ -114,6 +114,22 @@ def test_segments_run_in_the_order_asked_for_and_empty_ones_do_nothing():
     assert (total.array == 4).all()
 
 
+def test_results_are_delivered_to_the_rows_they_belong_to(isa):
+    plan = Plan(4)
+    x = plan.batch(3)
+    plan.add("gather", "gather", slot="x", out=x)
+    plan.add("deliver", "deliver", slot="y", x=x)
+    plan.build()
+    data = np.arange(30, dtype=np.float32).reshape(10, 3)
+    for order in (None, np.random.default_rng(0).permutation(10)):
+        out = np.full_like(data, np.nan)
+        plan.run(["gather", "deliver"], 10, inputs={"x": data, "y": out}, order=order)
+        np.testing.assert_array_equal(out, data)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        plan.run(["gather", "deliver"], 10, inputs={"x": data, "y": out})
+
+
 # Time
 
 

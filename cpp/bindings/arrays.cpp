@@ -1,4 +1,4 @@
-// Operations that move and join arrays: gather, column_sum, add, multiply.
+// Operations that move and join arrays: gather, deliver, column_sum, add, multiply.
 #include "bindings/bound_plan.h"
 #include "dispatch.h"
 #include "threads.h"
@@ -46,6 +46,22 @@ void gather(BoundPlan& plan, const std::string& segment, const std::string& slot
   });
 }
 
+/// The batch's rows of the array in `slot` = x: the reverse of gather.
+void deliver(BoundPlan& plan, const std::string& segment, const std::string& slot, const Operand& x) {
+  const Input* target = plan.slot(slot);
+  check(x.per_row == 1, "deliver takes a buffer with one row per example");
+  with_dtype(dtype_of(x.array, "x"), [&]<typename T>() {
+    const T* from = x.as<T>("x");
+    plan.append(segment, "deliver " + slot, {&x}, [=, columns = x.columns](const Batch& batch) {
+      T* to = target->writable_elements<T>(columns);
+      for (Index i = 0; i < batch.rows; ++i) {
+        const Index row = batch.order ? batch.order[batch.first + i] : batch.first + i;
+        std::copy_n(from + i * columns, columns, to + row * columns);
+      }
+    });
+  });
+}
+
 void column_sum(BoundPlan& plan, const std::string& segment, const Operand& x, const Operand& out) {
   with_dtype(dtype_of(x.array, "x"), [&]<typename T>() {
     const T* from = x.as<T>("x");
@@ -87,6 +103,7 @@ void join(BoundPlan& plan, const std::string& segment, const Operand& a, const O
 void bind_arrays(py::module_& m) {
   plan_class(m)
       .def("gather", &gather, py::arg("segment"), py::arg("slot"), py::arg("out"))
+      .def("deliver", &deliver, py::arg("segment"), py::arg("slot"), py::arg("x"))
       .def("column_sum", &column_sum, py::arg("segment"), py::arg("x"), py::arg("out"))
       .def("add", &join<true>, py::arg("segment"), py::arg("a"), py::arg("b"), py::arg("y"))
       .def("multiply", &join<false>, py::arg("segment"), py::arg("a"), py::arg("b"), py::arg("y"));

@@ -53,7 +53,8 @@ void start(BoundPlan& plan, const std::vector<std::string>& segments, Index rows
       throw py::value_error("input " + name +
                             " must be C-contiguous with two axes and a row for each example, got " +
                             describe(array));
-    data[name] = {array.data(), type_of(array), array.shape(1)};
+    void* writable = array.writeable() ? arrays.back().mutable_data() : nullptr;
+    data[name] = {array.data(), writable, type_of(array), array.shape(1)};
   }
   plan.start(segments, rows, data, order_data, rates, step);
   plan.run_arrays = std::move(arrays);

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +27,20 @@ from initcore.random import Key
 from initcore.vector import Vector
 
 Array = NDArray[Any]
+
+
+class Exclusive:
+    """One thread at a time: plans share the network's arrays. A callback is in the thread of `fit`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError("this model is in use by another thread; give each thread a model of its own")
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 class Network:
@@ -63,11 +76,11 @@ class Network:
         """Start without plans; they are built again when they are needed."""
         self._programs: dict[str, tuple[Hashable, Program]] = {}
         self._last: tuple[Program, int, int] | None = None  # what `backward` goes back through: rows, step
-        self._busy = threading.RLock()
+        self._exclusive = Exclusive()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle holds: arrays and settings, no plans."""
-        passing = ("_programs", "_last", "_busy")
+        passing = ("_programs", "_last", "_exclusive")
         return {name: value for name, value in self.__dict__.items() if name not in passing}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -109,16 +122,6 @@ class Network:
     def state(self) -> dict[str, Array]:
         """The tensors that are kept but not trained, such as moving means: writable views."""
         return self._state.views
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """One thread at a time: plans share the network's arrays. A callback is in the thread of `fit`."""
-        if not self._busy.acquire(blocking=False):
-            raise RuntimeError("this model is in use by another thread; give each thread a model of its own")
-        try:
-            yield
-        finally:
-            self._busy.release()
 
     def _context(self, plan: Plan, training: bool) -> Context:
         return Context(
@@ -242,6 +245,7 @@ class Network:
         plan = Plan(rows, self.dtype, self.precision)
         x = self._gathered(plan, "x", self.input_shape)
         lowered = self.stack.lower(self._context(plan, False), x, self.input_shape, False)
+        plan.add("deliver", "deliver", slot="y", x=lowered.y)
         plan.build()
         return Program(plan, lowered.y)
 
@@ -272,7 +276,7 @@ class Network:
                [3., 0.]], dtype=float32)
         """
         data = self._examples(x)
-        with self._exclusive():
+        with self._exclusive:
             if step is None:
                 self._forwards += 1
             number = self._forwards if step is None else check_count("step", step)
@@ -302,7 +306,7 @@ class Network:
         expected = (rows, *self.output_shape)
         if gradient.shape != expected:
             raise ValueError(f"dy must have the shape of the last output, {expected}, got {gradient.shape}")
-        with self._exclusive():
+        with self._exclusive:
             array_of(program.dy)[:rows] = gradient
             program.plan.run(["backward"], rows, step=step)
             return self._rows(program.dx, rows)
@@ -344,14 +348,11 @@ class Network:
         """
         data = self._examples(x)
         rows = min(check_count("batch_size", batch_size), max(len(data), 1))
-        out = np.empty((len(data), *self.output_shape), self.dtype)
-        with self._exclusive():
+        out = np.empty((len(data), math.prod(self.output_shape)), self.dtype)
+        with self._exclusive:
             program = self._program("predict", None, rows, self._inference_program)
-            for start in range(0, len(data), rows):
-                part = data[start : start + rows]
-                program.plan.run(["gather", "forward"], len(part), inputs={"x": part})
-                out[start : start + rows] = self._rows(program.y, len(part))
-        return out
+            program.plan.run(["gather", "forward", "deliver"], len(data), inputs={"x": data, "y": out})
+        return out.reshape(len(data), *self.output_shape)
 
     def _rows(self, buffer: Buffer, rows: int) -> Array:
         return array_of(buffer)[:rows].reshape(rows, *buffer.shape[1:]).copy()

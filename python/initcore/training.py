@@ -203,7 +203,7 @@ class Trainer(Network):
         size = min(batch_size, len(data))
         params = {"epochs": epochs, "steps": -(-len(data) // size), "verbose": verbose}
         history = History()
-        with self._exclusive(), self._training_once():
+        with self._exclusive, self._training_once():
             listeners = CallbackList(callbacks, self, params, history=history, verbose=verbose)
             self.history, self.stop_training = history, False
             listeners.on_train_begin({})
@@ -250,7 +250,7 @@ class Trainer(Network):
         """
         batch_size = check_count("batch_size", batch_size)
         data = self._prepare(x, y, sample_weight, class_weight, allow_nonfinite=True)
-        with self._exclusive():
+        with self._exclusive:
             logs = self._run_evaluation(data, batch_size)
         if return_dict:
             return logs
