@@ -4,6 +4,7 @@ Products of bfloat16 operands are products of the rounded operands: the same tes
 """
 
 import itertools
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,7 @@ KERNELS = [Kernel(isa, dtype) for isa in _core.isas() for dtype in (np.float32, 
 @pytest.fixture(params=KERNELS, ids=lambda kernel: f"{kernel.name}-{kernel.dtype.__name__}")
 def kernel(request):
     """Each product that this machine runs, in turn."""
-    isa, bf16 = _core.active_isa(), _core.active_bf16()
+    isa = _core.active_isa()
     if request.param.bf16:
         _core.use_isa(_core.isas()[0])
         _core.use_bf16(request.param.name)
@@ -63,7 +64,7 @@ def kernel(request):
         _core.use_isa(request.param.name)
     yield request.param
     _core.use_isa(isa)
-    _core.use_bf16(bf16 or "off")
+    _core.use_bf16(os.environ.get("INITCORE_BF16", ""))
 
 
 def operands(layout, m, n, k, dtype, rng):
@@ -212,7 +213,7 @@ def test_the_output_shares_no_memory_with_what_is_multiplied(shared):
 
 # Operands of bfloat16
 
-bf16 = pytest.mark.skipif(not _core.bf16(), reason="needs an instruction for products in bfloat16")
+bf16 = pytest.mark.skipif(not _core.active_bf16(), reason="needs an instruction for products in bfloat16")
 
 
 @bf16

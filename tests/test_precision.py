@@ -1,6 +1,9 @@
 """The precision of products: what is refused and when, what a network in bfloat16 computes, what it keeps."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -21,10 +24,9 @@ def network(precision=None, seed=0, widths=(64, 48), **options):
 @pytest.fixture
 def without_bf16():
     """Products in bfloat16 switched off."""
-    before = _core.active_bf16()
     _core.use_bf16("off")
     yield
-    _core.use_bf16(before or "off")
+    _core.use_bf16(os.environ.get("INITCORE_BF16", ""))
 
 
 # What is refused
@@ -64,6 +66,7 @@ def test_where_there_is_no_bf16_it_is_refused_with_what_to_do(without_bf16, monk
         _core.matmul("nn", *np.ones((3, 1, 1), np.float32), bf16=True)
 
 
+@pytest.mark.skipif(os.environ.get("INITCORE_BF16") == "off", reason="INITCORE_BF16=off leaves it out anyway")
 def test_a_lesser_instruction_set_leaves_bf16_out(isa):
     assert bool(_core.active_bf16()) == bool(_core.bf16() and isa == _core.isas()[0])
 
@@ -77,6 +80,23 @@ def test_an_instruction_is_chosen_by_name_or_none_at_all():
     with pytest.raises(RuntimeError, match="one of off on this machine, got 'first'"):
         _core.choose_bf16([], "first")
     assert set(_core.bf16()) <= set(_core.compiled_bf16())
+
+
+@pytest.mark.parametrize("choice", ["off", *_core.bf16()])
+def test_the_environment_chooses_the_instruction(choice):
+    code = "import initcore; print(initcore.build_info()['bf16'])"
+    environment = os.environ | {"INITCORE_BF16": choice, "INITCORE_ISA": ""}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert result.stdout.strip() == ("None" if choice == "off" else choice), result.stderr
+
+
+def test_an_unknown_instruction_is_an_import_error_with_the_list():
+    environment = os.environ | {"INITCORE_BF16": "by hand"}
+    result = subprocess.run(
+        [sys.executable, "-c", "import initcore"], env=environment, capture_output=True, text=True
+    )
+    message = result.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError: bf16 must be one of") and "'by hand'" in message
 
 
 # What is computed
