@@ -61,11 +61,10 @@ void matmul(const std::string& layout, const py::array& a, const py::array& b, p
     s.m = transposed_a ? a.shape(1) : a_rows;
     s.k = transposed_a ? a_rows : a.shape(1);
     s.n = transposed_b ? b.shape(0) : b.shape(1);
-    check((transposed_b ? b.shape(1) : b.shape(0)) == s.k && c.shape(0) == s.m && c.shape(1) == s.n,
-          [&] {
-            return "a, b and c must fit the layout '" + layout + "', got " + shape_of(a) + ", " + shape_of(b) +
-                   " and " + shape_of(c);
-          });
+    check((transposed_b ? b.shape(1) : b.shape(0)) == s.k && c.shape(0) == s.m && c.shape(1) == s.n, [&] {
+      return "a, b and c must fit the layout '" + layout + "', got " + shape_of(a) + ", " + shape_of(b) +
+             " and " + shape_of(c);
+    });
     check(!overlap(c, a) && !overlap(c, b), "c must not share memory with a or b");
     s.lda = a.shape(1), s.ldb = b.shape(1), s.ldc = c.shape(1);
     s.accumulate = accumulate;
