@@ -116,11 +116,17 @@ inline void transpose_4x4(const T* from, Index from_stride, T* to, Index to_stri
 /// to (depth, stride)[p, j] = from[j, p] for the first `width` columns.
 template <typename T>
 void transpose(const T* from, Index from_stride, Index width, Index depth, T* to, Index to_stride) {
+  // Long rows lie far apart: the processor cannot guess the next ones.
+  constexpr Index kAhead = 16, kLine = 64 / Index(sizeof(T));
+  const bool fetch = depth >= 4 * kLine;
   const Index whole = depth - depth % 4;
   Index j = 0;
   for (; j + 4 <= width; j += 4)
-    for (Index p = 0; p < whole; p += 4)
+    for (Index p = 0; p < whole; p += 4) {
+      if (fetch && p % kLine == 0)
+        for (Index r = 0; r < 4; ++r) __builtin_prefetch(from + (j + kAhead + r) * from_stride + p);
       transpose_4x4(from + j * from_stride + p, from_stride, to + p * to_stride + j, to_stride);
+    }
   for (Index r = j; r < width; ++r)
     for (Index p = 0; p < whole; ++p) to[p * to_stride + r] = from[r * from_stride + p];
   for (Index p = whole; p < depth; ++p)
