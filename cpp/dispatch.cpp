@@ -87,8 +87,8 @@ std::string choose_isa(const std::vector<std::string>& runnable, const std::stri
                              joined(compiled_isas()) + "; this one has none of them");
   if (wanted.empty()) return runnable.front();
   if (std::find(runnable.begin(), runnable.end(), wanted) == runnable.end())
-    throw std::runtime_error("isa must be one of " + joined(runnable) + " on this machine, got '" + wanted +
-                             "'");
+    throw std::runtime_error("the instruction set (INITCORE_ISA) must be one of " + joined(runnable) +
+                             " on this machine, got '" + wanted + "'");
   return wanted;
 }
 
@@ -124,7 +124,8 @@ std::string choose_bf16(const std::vector<std::string>& runnable, const std::str
   if (wanted == "off" || (wanted.empty() && runnable.empty())) return "";
   if (wanted.empty()) return runnable.front();
   if (std::find(runnable.begin(), runnable.end(), wanted) == runnable.end())
-    throw std::runtime_error("bf16 must be one of " + joined(runnable) + (runnable.empty() ? "" : ", ") +
+    throw std::runtime_error("the instruction for bfloat16 (INITCORE_BF16) must be one of " +
+                             joined(runnable) + (runnable.empty() ? "" : ", ") +
                              "off on this machine, got '" + wanted + "'");
   return wanted;
 }
