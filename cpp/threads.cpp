@@ -124,7 +124,7 @@ class Pool {
   bool run(Index units, int threads, Task task, const void* context);
 
   PoolState state() const { return {workers_.load(), refused_.load()}; }
-  void retry() { refused_.store(false); }
+  void retry() { refused_.store(false), alone_until_.store({}); }
 
  private:
   void start_workers(int wanted);
@@ -145,7 +145,7 @@ class Pool {
   alignas(64) Task task_ = nullptr;
   const void* context_ = nullptr;
   Index units_ = 0, pieces_ = 0;
-  Clock::time_point alone_until_{};
+  std::atomic<Clock::time_point> alone_until_{Clock::time_point{}};
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
   Index failed_piece_ = 0;
@@ -232,7 +232,7 @@ bool Pool::run(Index units, int threads, Task task, const void* context) {
   if (busy_.exchange(true, std::memory_order_acquire)) return false;
   const Clock::time_point start = Clock::now();
   start_workers(std::min(threads - 1, kMaxWorkers));
-  const int helpers = start < alone_until_ ? 0 : std::min(threads - 1, workers_.load());
+  const int helpers = start < alone_until_.load() ? 0 : std::min(threads - 1, workers_.load());
   if (helpers <= 0) {
     busy_.store(false, std::memory_order_release);
     return false;
@@ -250,7 +250,8 @@ bool Pool::run(Index units, int threads, Task task, const void* context) {
   const Clock::time_point done = Clock::now();
   owner_.wait([&] { return finished_.load() == pieces_; });
   const Clock::duration waited = Clock::now() - done;
-  if (waited > kShortWait && waited > (done - start) / 2) alone_until_ = done + (1 + kAlonePerWait) * waited;
+  if (waited > kShortWait && waited > (done - start) / 2)
+    alone_until_.store(done + (1 + kAlonePerWait) * waited);
   const std::exception_ptr failure = std::exchange(failure_, nullptr);
   busy_.store(false, std::memory_order_release);
   if (failure) std::rethrow_exception(failure);

@@ -26,7 +26,8 @@ void parallel_for(Index units, double work, const Body& body);
 /// How many threads compute, the caller included: what set_num_threads() said, or else allowed_threads().
 int num_threads();
 
-/// From the next job on; a job that runs is not disturbed. Throws std::invalid_argument unless n >= 1.
+/// From the next job on; a job that runs is not disturbed. Workers that could not start, or came late, get
+/// another chance. Throws std::invalid_argument unless n >= 1.
 void set_num_threads(int n);
 
 /// Worker threads that exist now, and whether the system has refused to start another.

