@@ -47,6 +47,7 @@ constexpr Index kPiecesPerThread = 4;
 // busy, a job is slower by that part of itself at most.
 constexpr int kAlonePerWait = 16;
 
+// A wait that is not worth the thought: that for a worker to end its last piece of a short job.
 constexpr Clock::duration kShortWait = std::chrono::microseconds(5);
 
 constexpr int kMaxWorkers = 0xffff;

@@ -2,19 +2,10 @@
 #include "kernels/roof.h"
 
 #include "kernels/both.h"
-#include "kernels/isa.h"
+#include "kernels/vector.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
-
-template <typename T>
-struct Simd {
-  typedef T Vector __attribute__((vector_size(kVectorBytes)));
-  typedef T Unaligned __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
-};
-
-template <typename T>
-using Vector = typename Simd<T>::Vector;
 
 // Two multiply-adds begin in each cycle and end 4 or 5 cycles later: 10 independent sums keep them busy. More
 // of them pay for the loop's own instructions; factor, term and a copy need registers, too.
@@ -22,7 +13,7 @@ inline constexpr int kSums = kRegisters == 32 ? 24 : 12;
 
 template <typename T>
 void multiply_add(T* values, T factor, T term, Index rounds) {
-  typedef typename Simd<T>::Unaligned Memory;
+  typedef typename VectorOf<T>::Unaligned Memory;
   Memory* const memory = reinterpret_cast<Memory*>(values);
   const Vector<T> scale = factor - Vector<T>{}, more = term - Vector<T>{};
   Vector<T> sum[kSums];
@@ -43,7 +34,7 @@ T sum(const T* x, Index n) {
   Vector<T> part[kParts] = {};
   Index i = 0;
   for (; i + kStep <= n; i += kStep) {
-    const auto* from = reinterpret_cast<const typename Simd<T>::Unaligned*>(x + i);
+    const auto* from = reinterpret_cast<const typename VectorOf<T>::Unaligned*>(x + i);
 #pragma GCC unroll 8
     for (int p = 0; p < kParts; ++p) part[p] += from[p];
   }

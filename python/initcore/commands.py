@@ -53,6 +53,13 @@ def initcore() -> None:
     """Start neural networks right on a CPU: initialization, fast training, comparison."""
 
 
+# Of every command that measures.
+_AS_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print the results as JSON, and nothing else."
+)
+_QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
+
+
 def _items(convert: Callable[[str], Any]) -> Callable[[Any, Any, str | None], list[Any] | None]:
     def callback(context: click.Context, parameter: click.Parameter, value: str | None) -> list[Any] | None:
         if value is None:
@@ -121,8 +128,8 @@ def _option(name: str, text: str, **more: Any) -> Callable[[Any], Any]:
     type=click.Path(file_okay=False, path_type=Path),
     help=f"Folder for report.html, results.json and results.csv.  [default: {OUT}; with --json none]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON, and nothing else.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@_AS_JSON
+@_QUIET
 def compare(
     preset: str | None,
     learning_rate: float | None,
@@ -260,8 +267,8 @@ def _write(result: Comparison, folder: Path) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help=f"Folder for {' and '.join(bench_report.FILES)}.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON, and nothing else.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@_AS_JSON
+@_QUIET
 def bench(
     threads: int, seconds: float, only: list[str] | None, out: Path | None, as_json: bool, quiet: bool
 ) -> None:
