@@ -26,7 +26,7 @@ ORDER = """
     _core _validate info precision
     random fans
     quadrature activations theory
-    laws initializers
+    laws initializers residual
     dataset _files weights _targets _row_weights statistics
     plan roof
     losses metrics

@@ -22,7 +22,7 @@ from initcore.model import Sequential
 from initcore.random import Key
 
 if typing.TYPE_CHECKING:
-    from initcore import datasets, schedules
+    from initcore import datasets, residual, schedules
     from initcore.experiment import compare
 
 __all__ = [
@@ -49,18 +49,23 @@ __all__ = [
     "metrics",
     "optimizers",
     "regularizers",
+    "residual",
     "schedules",
     "set_num_threads",
     "theory",
 ]
 
 
+# Name -> the module that it comes from; the module itself where the two are the same.
+_LATE = {"compare": "experiment", "datasets": "datasets", "residual": "residual", "schedules": "schedules"}
+
+
 def __getattr__(name: str) -> typing.Any:
     """Import what not every program needs when it is first asked for, not with `import initcore`."""
-    if name not in ("compare", "datasets", "schedules"):
+    if name not in _LATE:
         raise AttributeError(f"module 'initcore' has no attribute {name!r}")
-    module = importlib.import_module(f"initcore.{'experiment' if name == 'compare' else name}")
-    globals()[name] = found = module.compare if name == "compare" else module
+    module = importlib.import_module(f"initcore.{_LATE[name]}")
+    globals()[name] = found = module if name == _LATE[name] else getattr(module, name)
     return found
 
 
