@@ -23,6 +23,7 @@ from initcore.random import Key
 
 if typing.TYPE_CHECKING:
     from initcore import datasets, residual, schedules
+    from initcore.apply import initialize
     from initcore.experiment import compare
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "datasets",
     "fans",
     "get_num_threads",
+    "initialize",
     "initializers",
     "layers",
     "losses",
@@ -57,7 +59,13 @@ __all__ = [
 
 
 # Name -> the module that it comes from; the module itself where the two are the same.
-_LATE = {"compare": "experiment", "datasets": "datasets", "residual": "residual", "schedules": "schedules"}
+_LATE = {
+    "compare": "experiment",
+    "datasets": "datasets",
+    "initialize": "apply",
+    "residual": "residual",
+    "schedules": "schedules",
+}
 
 
 def __getattr__(name: str) -> typing.Any:

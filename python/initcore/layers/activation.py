@@ -62,7 +62,8 @@ class Activation(Layer):
 def learned(function: Function, shape: Shape) -> dict[str, Tensor]:
     """Return the tensors that the activation itself learns, for outputs of ``shape``."""
     if function.name == "prelu":
-        return {"alpha": Tensor(shape, Constant(next(iter(function.parameters.values()))))}
+        alpha = Constant(next(iter(function.parameters.values())))
+        return {"alpha": Tensor(shape, alpha, role="slope")}
     return {}
 
 

@@ -22,11 +22,18 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Tensor:
-    """One array of a layer: its shape, how it starts, and what is added to the loss for it."""
+    """One array of a layer: its shape, how it starts, and what is added to the loss for it.
+
+    ``role``, ``feeds`` (the activation that a kernel's output goes into) and ``layer`` are for
+    `initcore.initialize`; the roles are those of ``apply/roles.py``.
+    """
 
     shape: Shape
     initializer: Initializer
     regularizer: L1L2 | None = None
+    role: str = "other"
+    feeds: Activation | None = None
+    layer: Layer | None = None
 
 
 @dataclass(frozen=True)

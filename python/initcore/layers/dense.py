@@ -78,10 +78,14 @@ class Dense(Layer):
                 (math.prod(input_shape), self.units),
                 initializers.get(self.kernel_initializer, fed),
                 regularizers.get(self.kernel_regularizer),
+                role="kernel",
+                feeds=fed,
+                layer=self,
             )
         }
         if self.use_bias:
-            tensors["bias"] = Tensor((self.units,), initializers.get(self.bias_initializer))
+            bias = initializers.get(self.bias_initializer)
+            tensors["bias"] = Tensor((self.units,), bias, role="bias", layer=self)
         return {**tensors, **activation_layer.learned(self.function, (self.units,))}
 
     def output_activation(self) -> Function | None:

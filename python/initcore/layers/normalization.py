@@ -49,7 +49,10 @@ class BatchNormalization(Layer):
 
     def tensors(self, input_shape: Shape, feeds: Function) -> dict[str, Tensor]:
         units = (math.prod(input_shape),)
-        return {"gamma": Tensor(units, Ones()), "beta": Tensor(units, Zeros())}
+        return {
+            "gamma": Tensor(units, Ones(), role="scale", layer=self),
+            "beta": Tensor(units, Zeros(), role="shift", layer=self),
+        }
 
     def variables(self, input_shape: Shape) -> dict[str, Tensor]:
         units = (math.prod(input_shape),)

@@ -1,0 +1,102 @@
+"""`initialize`: set all tensors of a model in one call, and say what was done and why.
+
+A model comes as a list of `Parameter` (parameter.py) from the adapter that ``_ADAPTERS`` names. What a tensor
+is for decides how it starts (roles.py), rules decide otherwise (rules.py), and a table says so (table.py).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from initcore.apply.decision import Decision, check
+from initcore.apply.parameter import Feeds, Parameter
+from initcore.apply.roles import ROLES
+from initcore.apply.rules import Rules, Scheme, decide
+from initcore.apply.table import Row, Table
+from initcore.random import Key, KeyLike
+
+__all__ = ["ROLES", "Feeds", "Parameter", "Row", "Table", "initialize", "parameters"]
+
+# The framework that one of the classes of a model comes from, and where its adapter is: a function
+# ``parameters(model, activation)``. The first that fits: a Keras model on PyTorch is a torch module too.
+_ADAPTERS = {
+    "initcore": "initcore.apply.sequential",
+    "keras": "initcore.keras.model",
+    "torch": "initcore.torch.module",
+}
+
+
+def initialize(
+    model: Any,
+    scheme: Scheme | Rules = "auto",
+    seed: KeyLike = 0,
+    *,
+    activation: Any = None,
+) -> Table:
+    """Set all tensors of a model, and return a table of what was done and why.
+
+    All is decided before anything is changed. Each tensor's random numbers depend on the seed and its name
+    alone: on no other layer, no order, no thread, and neither on the machine.
+
+    Args:
+        model: An initcore ``Sequential``, a ``torch.nn.Module``, or a Keras model that is built.
+        scheme: ``"auto"``: for each tensor what its role asks for; for a kernel, the scheme that keeps the
+            signal through the activation that it feeds. Or a name of `initcore.initializers`, a number or an
+            initializer, which all kernels get, and the rest as by ``"auto"``. Or rules: a mapping, or pairs,
+            from where to such a scheme or to ``"keep"``; the first that fits counts, ``"auto"`` for what none
+            fits. Where: a regular expression, searched for in the tensor's name; or a type of layer, for its
+            weights but not its bias.
+        seed: A whole number or a `Key`.
+        activation: What those layers feed of which that cannot be found out: a name, an activation, any
+            function of an array.
+
+    Returns:
+        A `Table`: print it, go through its rows, or take ``to_dict()``.
+
+    Raises:
+        TypeError, ValueError: A scheme is none, a rule is for no tensor, or a scheme and a tensor do not go
+            together. The model is as it was then.
+
+    >>> import initcore as ic
+    >>> layers = [ic.Dense(8, activation="relu"), ic.Dense(8, activation="tanh"), ic.Dense(2)]
+    >>> model = ic.Sequential(layers, input_shape=(4,))
+    >>> ic.initialize(model, {"dense_1/": "keep", ic.Dense: "orthogonal", "bias": 0.1}, seed=1)
+    tensor          shape  role    scheme               std     why
+    dense/kernel    4x8    kernel  orthogonal           0.3536  rule Dense
+    dense/bias      8      bias    Constant(value=0.1)  0       rule 'bias'
+    dense_1/kernel  8x8    kernel  -                            rule 'dense_1/': kept
+    dense_1/bias    8      bias    -                            rule 'dense_1/': kept
+    dense_2/kernel  8x2    kernel  orthogonal           0.3536  rule Dense
+    dense_2/bias    2      bias    Constant(value=0.1)  0       rule 'bias'
+    4 tensors set, 2 left as they were
+    """
+    key = Key.of(seed)
+    tensors = parameters(model, activation)
+    choices = decide(scheme, tensors)
+    decisions = [Decision(tensor, choice) for tensor, choice in zip(tensors, choices, strict=True)]
+    for decision in decisions:
+        check(decision, key)
+    for decision in decisions:
+        decision.carry_out(key)
+    return Table([decision.row() for decision in decisions])
+
+
+def parameters(model: Any, activation: Any = None) -> list[Parameter]:
+    """Return what is known about each tensor of a model, as `initialize` sees it.
+
+    >>> import initcore as ic
+    >>> model = ic.Sequential([ic.Dense(8, activation="relu")], input_shape=(4,))
+    >>> [(tensor.name, tensor.role, str(tensor.feeds)) for tensor in parameters(model)]
+    [('dense/kernel', 'kernel', 'relu'), ('dense/bias', 'bias', 'no activation')]
+    """
+    packages = {base.__module__.split(".")[0] for base in type(model).__mro__}
+    for package, adapter in _ADAPTERS.items():
+        if package in packages:
+            found: Callable[[Any, Any], list[Parameter]] = importlib.import_module(adapter).parameters
+            return found(model, activation)
+    raise TypeError(
+        "model must be an initcore Sequential, a torch.nn.Module or a Keras model, "
+        f"got {type(model).__module__}.{type(model).__qualname__}"
+    )

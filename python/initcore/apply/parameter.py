@@ -1,0 +1,83 @@
+"""What an adapter says about each tensor of a model: all one needs to decide how it starts, and to set it.
+
+An adapter is a function that takes a model and returns a list of `Parameter`. To add one for another
+framework: write that function and name it in ``_ADAPTERS`` of ``apply/__init__.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from initcore.activations import Activation
+from initcore.fans import Layout
+from initcore.laws import Initializer
+from initcore.random import Key
+
+Function: TypeAlias = "Activation | Callable[[Any], Any]"
+
+
+@dataclass(frozen=True)
+class Feeds:
+    """What a layer's output goes into.
+
+    Args:
+        function: The activation; None for none, as in front of another layer, a softmax or the loss.
+        known: Whether that could be decided at all.
+        how: Where it was read from, or why it could not be.
+
+    >>> from initcore import activations
+    >>> str(Feeds(activations.get("relu"))), str(Feeds()), str(Feeds(known=False))
+    ('relu', 'no activation', 'unknown')
+    """
+
+    function: Function | None = None
+    known: bool = True
+    how: str = ""
+
+    def __str__(self) -> str:
+        if not self.known:
+            return "unknown"
+        if self.function is None:
+            return "no activation"
+        if isinstance(self.function, Activation):
+            values = ", ".join(f"{value:g}" for value in self.function.values)
+            return f"{self.function.name}({values})" if values else self.function.name
+        return str(getattr(self.function, "__name__", None) or self.function)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One tensor of a model.
+
+    Args:
+        name: Its name in the model; the random stream hangs on it.
+        shape: Its shape.
+        dtype: Its type, by name.
+        role: What it is for, out of `initcore.apply.roles.ROLES`.
+        fill: Called with an initializer, a key and a layout: sets the tensor in place.
+        layout: Which linear maps it is made of.
+        feeds: What the layer's output goes into.
+        owners: The layers that it belongs to, for rules by type; several if it is tied.
+        aliases: Its other names, if it is tied.
+        start: How the layer itself says that it starts, if it does.
+        left: Why it is not touched, if so.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    role: str
+    fill: Callable[[Initializer, Key, Layout], None]
+    layout: Layout = "io"
+    feeds: Feeds = Feeds()
+    owners: tuple[object, ...] = ()
+    aliases: tuple[str, ...] = ()
+    start: Initializer | None = None
+    left: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names of the tensor."""
+        return (self.name, *self.aliases)

@@ -1,0 +1,93 @@
+"""The table that `initcore.initialize` returns: what was done to each tensor, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, overload
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor.
+
+    ``std`` is the standard deviation that its elements were drawn with, None where the law has none to
+    state or nothing was drawn.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    role: str
+    scheme: str
+    std: float | None
+    why: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the tensor was set."""
+        return self.scheme != "-"
+
+    def cells(self) -> tuple[str, ...]:
+        """Return what is printed."""
+        shape = "x".join(map(str, self.shape)) or "scalar"
+        std = "" if self.std is None else f"{self.std:.4g}"
+        return self.name, shape, self.role, self.scheme, std, self.why
+
+
+class Table(Sequence[Row]):
+    """The rows, in the order of the model; print it, go through it, or ask for a tensor by name.
+
+    >>> table = Table([Row("dense/kernel", (784, 10), "float32", "kernel", "he_normal", 0.0505, "relu")])
+    >>> print(table)
+    tensor        shape   role    scheme     std     why
+    dense/kernel  784x10  kernel  he_normal  0.0505  relu
+    1 tensor set, 0 left as they were
+    >>> table["dense/kernel"].scheme, [row.name for row in table]
+    ('he_normal', ['dense/kernel'])
+    >>> table.to_dict()["dense/kernel"]["shape"]
+    [784, 10]
+    """
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = tuple(rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, which: int | str) -> Row: ...
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[Row]: ...
+    def __getitem__(self, which: int | str | slice) -> Row | Sequence[Row]:
+        if isinstance(which, str):
+            found = next((row for row in self._rows if row.name == which), None)
+            if found is None:
+                raise KeyError(which)
+            return found
+        return self._rows[which]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and self._rows == other._rows
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the rows by name, of types that JSON has."""
+        return {row.name: {**asdict(row), "shape": list(row.shape)} for row in self._rows}
+
+    def __str__(self) -> str:
+        lines = [("tensor", "shape", "role", "scheme", "std", "why"), *(row.cells() for row in self._rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        printed = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        ]
+        done = sum(row.changed for row in self._rows)
+        left = len(self._rows) - done
+        return "\n".join([*printed, f"{done} tensor{'s' * (done != 1)} set, {left} left as they were"])
+
+    __repr__ = __str__

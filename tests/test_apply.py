@@ -1,0 +1,138 @@
+"""`initialize` on this package's own models: rules, decisions before changes, keys, the table."""
+
+import json
+
+import numpy as np
+import pytest
+
+import initcore as ic
+from initcore import initializers
+from initcore.apply import ROLES, parameters
+from initcore.initializers import NAMED
+
+
+def network(seed=0, **how):
+    layers = [
+        ic.Dense(8, activation="relu", **how),
+        ic.Residual([ic.Dense(8), ic.BatchNormalization(), ic.Activation("tanh")]),
+        ic.Activation("prelu"),
+        ic.Dense(3, activation="softmax"),
+    ]
+    return ic.Sequential(layers, input_shape=(5,), seed=seed)
+
+
+def copied(model):
+    return {name: array.copy() for name, array in model.parameters.items()}
+
+
+def equal(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("how", [{}, {"kernel_initializer": "orthogonal", "bias_initializer": 0.5}])
+def test_auto_is_how_a_model_with_that_seed_is_built(how):
+    model = network(seed=1, **how)
+    for array in model.parameters.values():
+        array[...] = np.nan
+    table = ic.initialize(model, seed=7)
+    assert equal(model.parameters, network(seed=7, **how).parameters)
+    assert [row.name for row in table] == list(model.parameters) and all(row.changed for row in table)
+
+
+def test_each_role_is_known():
+    roles = {tensor.name: tensor.role for tensor in parameters(network())}
+    assert set(roles.values()) <= set(ROLES) and "other" not in roles.values()
+    feeds = {tensor.name: str(tensor.feeds) for tensor in parameters(network()) if tensor.role == "kernel"}
+    assert list(feeds.values()) == ["relu", "tanh", "no activation"]
+
+
+@pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
+def test_every_named_scheme_sets_the_kernels_and_only_them(row):
+    model = network()
+    table = ic.initialize(model, row.name, seed=3)
+    for line in table:
+        array = model.parameters[line.name]
+        if line.role == "kernel":
+            assert line.scheme == initializers.name_of(row.law)
+            assert np.array_equal(array, row.law(array.shape, ic.Key(3) / line.name))
+        else:
+            assert line.scheme != initializers.name_of(row.law) or line.role in ("bias", "scale", "shift")
+
+
+def test_a_layer_more_changes_no_other():
+    def build(depth):
+        layers = [ic.Dense(6, activation="relu") for _ in range(depth)]
+        return ic.Sequential(layers, input_shape=(6,))
+
+    short, long = build(2), build(4)
+    ic.initialize(short, seed=5), ic.initialize(long, seed=5)
+    assert all(np.array_equal(array, long.parameters[name]) for name, array in short.parameters.items())
+    assert equal(short.parameters, {name: long.parameters[name] for name in short.parameters})
+
+
+def test_the_first_rule_that_fits_counts():
+    model = network()
+    before = copied(model)
+    rules = [("^dense/", "keep"), (ic.Dense, "he_uniform"), ("bias$", 0.25), ("alpha", 0.1)]
+    table = ic.initialize(model, rules, seed=2)
+    assert np.array_equal(before["dense/kernel"], model.parameters["dense/kernel"])
+    assert not table["dense/kernel"].changed and not table["dense/bias"].changed
+    assert table["residual/dense/kernel"].scheme == table["dense_1/kernel"].scheme == "he_uniform"
+    assert (model.parameters["residual/dense/bias"] == 0.25).all()
+    assert (model.parameters["activation/alpha"] == np.float32(0.1)).all()
+    assert "rule 'bias$'" in table["dense_1/bias"].why
+    assert table == ic.initialize(model, dict(rules), seed=2)
+
+
+@pytest.mark.parametrize(
+    "error, words, scheme",
+    [
+        (ValueError, ["he_normal", "Did you mean"], "He_normal"),
+        (ValueError, ["'denze'", "'dense/"], {"denze": "zeros"}),
+        (ValueError, ["'dense/bias'"], [("dense", "auto"), ("dense/bias", "zeros")]),
+        (ValueError, ["Dropout", "'Dense'"], {ic.Dropout: "zeros"}),
+        (ValueError, ["dense/bias", "axes"], {"dense": "he_normal"}),
+        (ValueError, ["regular expression", "'('"], {"(": "zeros"}),
+        (ValueError, ["he_normal", "nothing"], {"dense": "nothing"}),
+        (TypeError, ["layer's type", "3"], {3: "zeros"}),
+        (TypeError, ["pairs", "'a'"], ["a"]),
+        (TypeError, ["initializer"], None),
+    ],
+)
+def test_what_cannot_be_changes_nothing(error, words, scheme):
+    model = network()
+    before = copied(model)
+    with pytest.raises(error) as raised:
+        ic.initialize(model, scheme, seed=1)
+    assert all(word in str(raised.value) for word in words), raised.value
+    assert equal(before, model.parameters)
+
+
+def test_only_models_are_initialized():
+    with pytest.raises(TypeError, match=r"Sequential.*list"):
+        ic.initialize([1, 2])
+
+
+def test_the_table_tells_what_was_drawn():
+    layers = [ic.Dense(400, activation=name) for name in ("relu", "gelu", "selu", None)]
+    model = ic.Sequential(layers, input_shape=(300,))
+    table = ic.initialize(model, {"dense_1/kernel": "orthogonal"}, seed=4)
+    for row in table:
+        drawn = model.parameters[row.name]
+        assert row.shape == drawn.shape and row.dtype == drawn.dtype.name
+        assert drawn.std() == pytest.approx(row.std, rel=6 / np.sqrt(2 * drawn.size))
+    assert json.loads(json.dumps(table.to_dict()))["dense/kernel"]["shape"] == [300, 400]
+    assert len(str(table).splitlines()) == len(table) + 2 and str(table) == repr(table)
+    assert "keeps the signal through gelu" not in table["dense_1/kernel"].why
+    with pytest.raises(KeyError):
+        table["dense_9/kernel"]
+
+
+def test_a_key_is_a_seed_too():
+    one, other = network(), network()
+    ic.initialize(one, seed=ic.Key(3) / "member")
+    ic.initialize(other, seed=ic.Key(3))
+    assert not np.array_equal(one.parameters["dense/kernel"], other.parameters["dense/kernel"])
+    assert one.parameters["dense/kernel"][0, 0] == initializers.HeNormal()(
+        (5, 8), ic.Key(3) / "member" / "dense/kernel", index=(0, 0)
+    )
