@@ -24,7 +24,7 @@ TEXTS = [*CPP, *PYTHON, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT /
 # other. "__init__" is the package itself.
 ORDER = """
     _core _validate info precision
-    random fans
+    random layouts fans
     quadrature activations theory
     laws initializers residual
     dataset _files weights _targets _row_weights statistics

@@ -24,7 +24,7 @@ from typing import Any
 
 from initcore import theory
 from initcore._validate import choose
-from initcore.fans import Fans, Layout, fans
+from initcore.fans import Fans, fans
 from initcore.laws import (
     Constant,
     Identity,
@@ -208,7 +208,6 @@ __all__ = [
     "KaimingNormal",
     "KaimingTruncatedNormal",
     "KaimingUniform",
-    "Layout",
     "LecunNormal",
     "LecunTruncatedNormal",
     "LecunUniform",

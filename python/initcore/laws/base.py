@@ -1,0 +1,103 @@
+"""What every initializer is: a frozen dataclass, called as ``init(shape, key)``.
+
+To add one: a class with a ``_draw`` (or a ``_draw_maps``, if its weights depend on the layout) in one of the
+other files of this folder, and a row of initializers.py that names it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from initcore import layouts
+from initcore.layouts import Layout, LayoutLike, Part
+from initcore.layouts.base import expand
+from initcore.random import Index, Key, KeyLike, Shape, check_shape, draw
+
+
+class Initializer(ABC):
+    """A law for weights. It holds no seed: layers that share one get different weights from their keys."""
+
+    def __call__(
+        self,
+        shape: Shape,
+        key: KeyLike,
+        dtype: DTypeLike = "float32",
+        layout: LayoutLike = "io",
+        index: Index | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """Return a new tensor, or a part of one.
+
+        Args:
+            shape: Of the whole tensor.
+            key: Which random numbers: a `Key`, or a seed. The same key gives the same tensor.
+            dtype: float32, float64, or float16 (the float32 values, rounded). That of ``out``, if given.
+            layout: ``"io"``: (\\*window, in, out); ``"oi"``: (out, in, \\*window); or an object of
+                `initcore.layouts`.
+            index: Return only ``tensor[index]``, with the same bits as in the whole tensor.
+            out: Array of the result's shape to fill and return.
+
+        Raises:
+            TypeError, ValueError, IndexError: an argument is none of this; ``out`` is as it was then.
+        """
+        sizes, stream = check_shape(shape), Key.of(key)
+        how = {"dtype": dtype, "index": index, "out": out}
+        return self._draw(sizes, stream, layouts.of(layout), how)
+
+    @abstractmethod
+    def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
+        """Return the tensor; ``how`` goes on to `initcore.random.draw` or a method of the key."""
+
+
+class MapLaw(Initializer):
+    """A law of the maps that a tensor is made of, so that its weights depend on the layout.
+
+    Parts of a tensor whose maps differ in size are drawn as tensors of their own.
+    """
+
+    def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
+        parts = layout.split(shape)
+        if not parts:
+            return self._draw_maps(shape, key, layout, how)
+        whole = draw(lambda to, final, **where: to.fill(0), shape, **how)
+        items = expand(how["index"], len(shape))
+        for number, part in enumerate(parts):
+            chosen = _within(part, shape, items)
+            if chosen is not None:
+                inside, index = chosen
+                sizes = (*shape[: part.axis], part.stop - part.start, *shape[part.axis + 1 :])
+                self._draw_maps(sizes, key / number, part.layout, {"index": index, "out": whole[inside]})
+        return whole
+
+    @abstractmethod
+    def _draw_maps(
+        self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]
+    ) -> NDArray[Any]:
+        """Return a tensor whose maps are alike."""
+
+
+def _within(
+    part: Part, shape: tuple[int, ...], items: tuple[int | slice, ...]
+) -> tuple[tuple[Any, ...], tuple[int | slice, ...]] | None:
+    """Where a part lies in ``tensor[items]``, and its index within the part, or None if it does not."""
+    before, item, after = items[: part.axis], items[part.axis], items[part.axis + 1 :]
+    size = shape[part.axis]
+    if not isinstance(item, slice):
+        number = item % size
+        inside = part.start <= number < part.stop
+        return ((...,), (*before, number - part.start, *after)) if inside else None
+    chosen = range(size)[item]
+    numbers = np.asarray(chosen)
+    hits = np.flatnonzero((numbers >= part.start) & (numbers < part.stop))
+    if not hits.size:
+        return None
+    here = slice(int(hits[0]), int(hits[-1]) + 1)
+    chosen = chosen[here]
+    stop = chosen.stop - part.start
+    local = slice(chosen.start - part.start, stop if stop >= 0 else None, chosen.step)
+    axes_before = [slice(None) for other in before if isinstance(other, slice)]
+    return (*axes_before, here), (*before, local, *after)

@@ -1,0 +1,57 @@
+"""Laws without chance: every weight has the same value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initcore._validate import check_number
+from initcore.laws.base import Initializer
+from initcore.layouts import Layout
+from initcore.random import Key, draw, fits
+
+
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """Every weight is ``value``.
+
+    >>> Constant(0.1)((2,), key=0)
+    array([0.1, 0.1], dtype=float32)
+    """
+
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_number("value", self.value)
+
+    def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
+        def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
+            fits("value", self.value, final)
+            to.fill(self.value)
+
+        return draw(fill, shape, **how)
+
+
+@dataclass(frozen=True)
+class Zeros(Constant):
+    """Every weight is 0: for biases. A layer whose kernel starts so keeps all its units equal for ever.
+
+    >>> Zeros()((3,), key=0)
+    array([0., 0., 0.], dtype=float32)
+    """
+
+    value: Literal[0] = 0
+
+
+@dataclass(frozen=True)
+class Ones(Constant):
+    """Every weight is 1.
+
+    >>> Ones()((3,), key=0)
+    array([1., 1., 1.], dtype=float32)
+    """
+
+    value: Literal[1] = 1

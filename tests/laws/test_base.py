@@ -1,0 +1,117 @@
+"""Every law asks the layout: what holds of one map holds of each map of a tensor, whole or in slices."""
+
+import numpy as np
+import pytest
+
+import initcore as ic
+from initcore.initializers import NAMED, GlorotUniform, HeNormal, Identity, Orthogonal
+from initcore.layouts import Conv, ConvTransposed, Depthwise, Einsum, Packed
+
+KEY = ic.Key(0) / "laws"
+LAYOUTS = [
+    (Conv("io"), (3, 5, 4, 6)),
+    (Conv("oi"), (6, 4, 3, 5)),
+    (Conv("oi", groups=2), (6, 4, 3, 3)),
+    (Conv("io", groups=3), (2, 5, 9)),
+    (Depthwise("io"), (3, 3, 6, 2)),
+    (Depthwise("oi", multiplier=2), (6, 1, 3, 3)),
+    (ConvTransposed("oi", groups=2, stride=2), (6, 4, 3, 3)),
+    (ConvTransposed("io"), (3, 3, 4, 6)),
+    (Packed("oi", 3), (12, 5)),
+    (Packed("io", (4, 2, 3)), (5, 9)),
+    (Packed("oi", (4, 2, 3)), (9, 5)),
+    (Einsum("btd,dhk->bthk"), (5, 3, 4)),
+    (Einsum("abc,adc->bd"), (2, 3, 4)),
+]
+every = pytest.mark.parametrize(("layout", "shape"), LAYOUTS, ids=str)
+every_law = pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
+
+
+def indices(shape):
+    """Slices of every kind: from both ends, backwards, with steps, of one number, of nothing."""
+    yield (slice(1, None),)
+    yield (..., slice(0, 1))
+    yield (..., -1)
+    yield (slice(None, None, -1), slice(None, None, -2))
+    yield (0,)
+    yield (slice(2, 2),)
+    yield tuple(slice(size // 2, None, 2) for size in shape)
+    yield (..., slice(7, 1, -3))
+
+
+@every
+@every_law
+def test_a_slice_has_the_bits_of_the_whole(row, layout, shape):
+    whole = row.law(shape, KEY, layout=layout)
+    assert whole.shape == shape and np.isfinite(whole).all()
+    for index in indices(shape):
+        part = row.law(shape, KEY, layout=layout, index=index)
+        assert part.tobytes() == np.ascontiguousarray(whole[index]).tobytes(), index
+        memory = np.full((*part.shape, 2), np.nan, "float32")
+        row.law(shape, KEY, layout=layout, index=index, out=memory[..., 1])
+        assert np.array_equal(memory[..., 1], part) and np.isnan(memory[..., 0]).all()
+
+
+def maps_of(tensor, layout):
+    """Every map as a matrix: inputs with the window, by outputs."""
+    axis_of = layout.split(tensor.shape)
+    if axis_of:
+        for part in axis_of:
+            yield from maps_of(np.take(tensor, range(part.start, part.stop), part.axis), part.layout)
+        return
+    at, sizes = layout.coordinates(tensor.shape), layout.sizes(tensor.shape)
+    maps = np.empty((sizes.maps, *sizes.window, sizes.inputs, sizes.outputs), tensor.dtype)
+    maps[at.map, *at.window, at.input, at.output] = tensor
+    yield from maps.reshape(sizes.maps, -1, sizes.outputs)
+
+
+@every
+def test_each_map_is_orthogonal_and_its_own(layout, shape):
+    maps = list(maps_of(Orthogonal(2.0)(shape, KEY, "float64", layout), layout))
+    for w in maps:
+        w = w if w.shape[0] >= w.shape[1] else w.T
+        assert np.abs(w.T @ w - 4 * np.eye(w.shape[1])).max() < 1e-13
+    assert len({w.tobytes() for w in maps}) == len(maps)
+
+
+@every
+def test_each_map_passes_its_inputs_on(layout, shape):
+    for w in maps_of(Identity(2.0)(shape, KEY, layout=layout), layout):
+        inputs = w.reshape(-1, *w.shape).sum(axis=0)
+        assert inputs.sum() == 2 * np.count_nonzero(inputs)
+        assert (np.count_nonzero(w, axis=0) <= 1).all() and (np.count_nonzero(w, axis=1) <= 1).all()
+
+
+def test_maps_are_the_same_in_every_order():
+    a = Orthogonal()((3, 2, 8, 6), KEY, layout=Conv("io", groups=3))
+    b = Orthogonal()((6, 8, 3, 2), KEY, layout=Conv("oi", groups=3))
+    assert np.array_equal(a.transpose(3, 2, 0, 1), b)
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape", "fan_in"),
+    [
+        (Conv("oi", groups=16), (64, 4, 3, 3), 36),
+        (Depthwise("io"), (5, 5, 200, 2), 25),
+        (ConvTransposed("oi"), (64, 32, 4, 4), 1024),
+        (Packed("oi", 3), (192, 64), 64),
+        (Einsum("bthk,hkd->btd"), (8, 64, 100), 512),
+    ],
+    ids=str,
+)
+def test_he_takes_the_fans_of_the_layer(layout, shape, fan_in):
+    w = HeNormal()(shape, KEY, layout=layout)
+    assert w.var() * fan_in == pytest.approx(2, rel=5 * np.sqrt(2 / w.size))
+
+
+def test_packed_maps_of_different_sizes_are_scaled_each_by_its_own_fans():
+    parts = (300, 60, 20)
+    w = GlorotUniform()((380, 400), KEY, layout=Packed("oi", parts))
+    for part, outputs in zip(np.split(w, np.cumsum(parts)[:-1]), parts, strict=True):
+        limit = np.sqrt(6 / (400 + outputs))
+        assert limit * (1 - 30 / part.size) < abs(part).max() <= limit
+
+
+def test_equal_parts_are_the_same_however_they_are_given():
+    a, b = (Orthogonal()((12, 5), KEY, layout=Packed("oi", parts)) for parts in (3, (4, 4, 4)))
+    assert np.array_equal(a, b)
