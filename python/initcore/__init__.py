@@ -23,7 +23,7 @@ from initcore.model import Sequential
 from initcore.random import Key
 
 if typing.TYPE_CHECKING:
-    from initcore import datasets, residual, schedules
+    from initcore import data_dependent, datasets, residual, schedules
     from initcore.apply import initialize
     from initcore.experiment import compare
 
@@ -42,6 +42,7 @@ __all__ = [
     "build_info",
     "callbacks",
     "compare",
+    "data_dependent",
     "datasets",
     "fans",
     "get_num_threads",
@@ -63,6 +64,7 @@ __all__ = [
 # Name -> the module that it comes from; the module itself where the two are the same.
 _LATE = {
     "compare": "experiment",
+    "data_dependent": "data_dependent",
     "datasets": "datasets",
     "initialize": "apply",
     "residual": "residual",

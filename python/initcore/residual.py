@@ -180,7 +180,7 @@ def deepnorm(encoder: int = 0, decoder: int = 0, part: Part | None = None) -> Re
         raise ValueError("encoder or decoder must have at least 1 layer, got 0 and 0")
     if part is None and len(present) == 2:
         raise ValueError("part must be 'encoder' or 'decoder' where the network has both")
-    which = part or next(iter(present))
+    which: str = part or next(iter(present))
     count = choose("part", which, present)
     if len(present) == 1:
         alpha, beta = (2 * count) ** 0.25, (8 * count) ** -0.25

@@ -139,11 +139,12 @@ class Residual(Layer):
     def kind(self) -> str:
         return "residual"
 
-    def _branches(self) -> dict[str, Stack]:
+    def branches(self) -> dict[str, Stack]:
+        """Return body and shortcut, by what the names of their tensors begin with."""
         return {"": Stack(self.layers), "shortcut/": Stack(self.shortcut)}
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        body, shortcut = (branch.output_shape(input_shape) for branch in self._branches().values())
+        body, shortcut = (branch.output_shape(input_shape) for branch in self.branches().values())
         if body != shortcut:
             raise ValueError(
                 f"body and shortcut of a Residual must have one output shape, got {body} and {shortcut}. "
@@ -154,19 +155,19 @@ class Residual(Layer):
     def tensors(self, input_shape: Shape, feeds: Function) -> dict[str, Tensor]:
         return {
             prefix + name: tensor
-            for prefix, branch in self._branches().items()
+            for prefix, branch in self.branches().items()
             for name, tensor in branch.tensors(input_shape, feeds).items()
         }
 
     def variables(self, input_shape: Shape) -> dict[str, Tensor]:
         return {
             prefix + name: tensor
-            for prefix, branch in self._branches().items()
+            for prefix, branch in self.branches().items()
             for name, tensor in branch.variables(input_shape).items()
         }
 
     def lower(self, context: Context, x: Buffer, input_shape: Shape, needs_dx: bool) -> Lowered:
-        branches = self._branches()
+        branches = self.branches()
         body = branches[""].lower(context, x, input_shape, needs_dx)
         shortcut = branches["shortcut/"].lower(context.inside("shortcut"), x, input_shape, needs_dx)
         y = context.like(body.y)
