@@ -9,7 +9,6 @@ from typing import Any
 from initcore.apply.parameter import Parameter
 from initcore.apply.roles import Choice
 from initcore.apply.table import Row
-from initcore.fans import Layout
 from initcore.initializers import name_of
 from initcore.laws import (
     Constant,
@@ -21,6 +20,7 @@ from initcore.laws import (
     VarianceScaling,
     truncated_stddev,
 )
+from initcore.layouts import LayoutLike
 from initcore.random import Key
 
 
@@ -51,7 +51,7 @@ class Decision:
         )
 
 
-def deviation(law: Initializer, shape: tuple[int, ...], layout: Layout) -> float | None:
+def deviation(law: Initializer, shape: tuple[int, ...], layout: LayoutLike) -> float | None:
     """Return the standard deviation that a law asks for, None if it is not one of those that state it."""
     match law:
         case VarianceScaling():

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from initcore.activations import Activation
-from initcore.fans import Layout
 from initcore.laws import Initializer
+from initcore.layouts import LayoutLike
 from initcore.random import Key
 
 Function: TypeAlias = "Activation | Callable[[Any], Any]"
@@ -69,8 +69,8 @@ class Parameter:
     shape: tuple[int, ...]
     dtype: str
     role: str
-    fill: Callable[[Initializer, Key, Layout], None]
-    layout: Layout = "io"
+    fill: Callable[[Initializer, Key, LayoutLike], None]
+    layout: LayoutLike = "io"
     feeds: Feeds = Feeds()
     owners: tuple[object, ...] = ()
     aliases: tuple[str, ...] = ()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from initcore.apply.parameter import Feeds, Parameter
-from initcore.fans import Layout
 from initcore.laws import Initializer
+from initcore.layouts import LayoutLike
 from initcore.network import Network
 from initcore.random import Key
 
@@ -15,7 +15,7 @@ def parameters(model: Network, activation: object = None) -> list[Parameter]:
     def described(name: str) -> Parameter:
         tensor, array = model.tensors[name], model.parameters[name]
 
-        def fill(law: Initializer, key: Key, layout: Layout) -> None:
+        def fill(law: Initializer, key: Key, layout: LayoutLike) -> None:
             law(array.shape, key, layout=layout, out=array)
 
         function = tensor.feeds
