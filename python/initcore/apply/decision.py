@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from initcore import layouts
 from initcore.apply.parameter import Parameter
 from initcore.apply.roles import Choice
 from initcore.apply.table import Row
@@ -45,10 +46,18 @@ class Decision:
             tensor.shape,
             tensor.dtype,
             tensor.role,
-            "-" if law is None else name_of(law),
+            "-" if law is None else title(law),
             None if law is None else deviation(law, tensor.shape, tensor.layout),
             self.choice.why + tied,
         )
+
+
+def title(law: Initializer) -> str:
+    """Return what a law is called: its name if it has one."""
+    name = name_of(law)
+    if isinstance(law, VarianceScaling) and "(" in name:
+        return f"{law.distribution}, {law.scale:.5g} / {law.mode}"
+    return name
 
 
 def deviation(law: Initializer, shape: tuple[int, ...], layout: LayoutLike) -> float | None:
@@ -63,7 +72,8 @@ def deviation(law: Initializer, shape: tuple[int, ...], layout: LayoutLike) -> f
         case TruncatedNormal(stddev=stddev, cut=cut, stddev_of=of):
             return stddev * (truncated_stddev(cut) if of == "parent" else 1)
         case Orthogonal(gain=gain):
-            return gain / math.sqrt(max(1, math.prod(shape[1:]), shape[0]))
+            sizes = layouts.of(layout).sizes(shape)
+            return gain / math.sqrt(max(1, math.prod(sizes.window) * sizes.inputs, sizes.outputs))
         case Constant():
             return 0.0
     return None

@@ -69,6 +69,7 @@ ROLES = {
     "recurrent": Role(_always(Orthogonal(), "a state goes through it at every step: lengths kept")),
     "embedding": Role(_embedding),
     "bias": Role(_always(Zeros(), "no unit is preferred")),
+    "gate bias": Role(_always(Zeros(), "no gate is preferred")),
     "scale": Role(_always(Ones(), "normalization starts as itself")),
     "shift": Role(_always(Zeros(), "normalization starts as itself")),
     "slope": Role(_always(Constant(0.25), "He et al. 2015, arXiv:1502.01852, section 2.1")),

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, overload
 
+from initcore._table import aligned
+
 
 @dataclass(frozen=True)
 class Row:
@@ -80,14 +82,10 @@ class Table(Sequence[Row]):
         return {row.name: {**asdict(row), "shape": list(row.shape)} for row in self._rows}
 
     def __str__(self) -> str:
-        lines = [("tensor", "shape", "role", "scheme", "std", "why"), *(row.cells() for row in self._rows)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-        printed = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        ]
+        header = ("tensor", "shape", "role", "scheme", "std", "why")
         done = sum(row.changed for row in self._rows)
         left = len(self._rows) - done
-        return "\n".join([*printed, f"{done} tensor{'s' * (done != 1)} set, {left} left as they were"])
+        summary = f"{done} tensor{'s' * (done != 1)} set, {left} left as they were"
+        return "\n".join([aligned(header, [row.cells() for row in self._rows]), summary])
 
     __repr__ = __str__

@@ -1,0 +1,219 @@
+"""Which activation each module of a PyTorch model feeds: read from a trace of it, or from the order it has.
+
+`torch.fx` runs the model's ``forward`` without numbers. Where that fails (a branch on values), its parts are
+traced one by one, and what one part feeds in another is not known unless they stand in a ``Sequential``.
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from typing import Any
+
+import torch
+import torch.fx
+from torch import nn
+
+from initcore.apply.parameter import Feeds
+from initcore.torch import functions
+
+# The output goes on through these as it is, or as what keeps its scale.
+_PASS_MODULES = (
+    nn.Dropout,
+    nn.Identity,
+    nn.Flatten,
+    nn.modules.dropout._DropoutNd,
+    nn.modules.batchnorm._NormBase,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+    nn.LocalResponseNorm,
+    nn.Unflatten,
+    nn.Upsample,
+    nn.PixelShuffle,
+    nn.PixelUnshuffle,
+    nn.ZeroPad2d,
+    nn.modules.padding._ConstantPadNd,
+    nn.modules.padding._ReflectionPadNd,
+    nn.modules.padding._ReplicationPadNd,
+    nn.modules.pooling._MaxPoolNd,
+    nn.modules.pooling._AvgPoolNd,
+    nn.modules.pooling._AdaptiveMaxPoolNd,
+    nn.modules.pooling._AdaptiveAvgPoolNd,
+)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Functions and methods by name. The first kind passes its input on, as the modules above do.
+_PASS = _words(
+    """
+    view reshape flatten unflatten permute transpose t contiguous squeeze unsqueeze expand clone to float half
+    double type movedim swapaxes cat concat concatenate stack chunk split unbind getitem add iadd add_ sub
+    isub sub_ neg mean max_pool1d max_pool2d max_pool3d max_pool2d_with_indices boolean_dispatch avg_pool1d
+    avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d dropout dropout1d
+    dropout2d feature_dropout batch_norm layer_norm group_norm instance_norm rms_norm pad interpolate
+    pixel_shuffle roll flip narrow select index_select
+    """
+)
+_LOOKS = _words("size dim shape getattr numel stride is_contiguous device dtype")  # at no values
+_MIXES = _words(
+    """
+    matmul bmm mm linear conv1d conv2d conv3d einsum scaled_dot_product_attention softmax log_softmax baddbmm
+    addmm cross_entropy mse_loss nll_loss sum norm normalize mul imul mul_ argmax topk
+    multi_head_attention_forward embedding bilinear
+    """
+)
+
+
+def of(model: nn.Module) -> dict[str, Feeds]:
+    """Return, by module name, what the output of each module goes into.
+
+    >>> class Block(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.up, self.down = nn.Linear(4, 8), nn.Linear(8, 4)
+    ...
+    ...     def forward(self, x):
+    ...         return x + self.down(nn.functional.silu(self.up(x)))
+    >>> {name: str(feeds) for name, feeds in of(nn.Sequential(Block(), nn.ReLU())).items()}
+    {'1': 'no activation', '0.down': 'relu', '0.up': 'silu'}
+    """
+    found: dict[str, Feeds] = {}
+    _trace(model, "", Feeds(None, how="the model ends there"), found)
+    return found
+
+
+class _Tracer(torch.fx.Tracer):
+    """Keeps whole what has parameters of its own, what is PyTorch's, and what is an activation."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        # Found before tracing begins, which replaces what calling a module does.
+        self._activations = {m for m in model.modules() if functions.of_module(m) is not None}
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        own = next(m.parameters(recurse=False), None) is not None
+        leaf: bool = super().is_leaf_module(m, module_qualified_name)
+        return own or leaf or m in self._activations
+
+
+def _trace(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feeds]) -> None:
+    if next(model.children(), None) is None:
+        return
+    if _of_part(model, "") is not None or isinstance(model, nn.ModuleList | nn.ModuleDict):
+        _in_parts(model, prefix, after, found)
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            graph = _Tracer(model).trace(model)
+    except Exception:  # a model's code may do anything to a proxy that it could do to a tensor
+        _in_parts(model, prefix, after, found)
+        return
+    modules = dict(model.named_modules())
+    fed: dict[Any, Feeds] = {}
+    for node in reversed(graph.nodes):
+        fed[node] = _merge([(user, _through(user, modules, fed, after)) for user in node.users])
+        if node.op == "call_module":
+            found[prefix + node.target] = fed[node]
+            if _composite(modules[node.target]):
+                _in_parts(modules[node.target], f"{prefix}{node.target}.", fed[node], found)
+
+
+def _in_parts(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feeds]) -> None:
+    """Look at the parts of a model one by one, from the last to the first."""
+    follows = after
+    for name, child in reversed(list(model.named_children())):
+        if isinstance(model, nn.ModuleList | nn.ModuleDict):
+            follows = after
+        elif not isinstance(model, nn.Sequential):
+            follows = _of_part(model, name) or Feeds(
+                known=False, how=f"the forward of {type(model).__name__} cannot be traced"
+            )
+        found[prefix + name] = follows
+        _trace(child, f"{prefix}{name}.", follows, found)
+        follows = _before(child, follows)
+
+
+def _of_part(model: nn.Module, name: str) -> Feeds | None:
+    """What a part of one of PyTorch's own composite modules feeds."""
+    if isinstance(model, nn.MultiheadAttention):
+        return Feeds(None, how="attention")
+    if isinstance(model, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
+        if name != "linear1":
+            return Feeds(None, how="the residual stream")
+        f = model.activation
+        title = getattr(f, "__name__", type(f).__name__)
+        known = functions.of_module(f) if isinstance(f, nn.Module) else functions.of_function(title, f)
+        return Feeds(known, known=known is not None, how=type(model).__name__)
+    if type(model).__module__.startswith("torch.nn.modules.transformer"):
+        return Feeds(None, how="the residual stream")
+    return None
+
+
+def _composite(module: nn.Module) -> bool:
+    return next(module.children(), None) is not None
+
+
+def _before(child: nn.Module, follows: Feeds) -> Feeds:
+    """What the module in front of ``child`` feeds, where ``child`` feeds ``follows``."""
+    f = functions.of_module(child)
+    if f is not None and not functions.passes_on(f):
+        return Feeds(f)
+    if f is not None or isinstance(child, _PASS_MODULES):
+        return follows
+    if isinstance(child, nn.Sequential):
+        for inner in reversed(list(child)):
+            follows = _before(inner, follows)
+        return follows
+    return Feeds(None, how=f"goes into {type(child).__name__}")
+
+
+def _through(user: Any, modules: dict[str, nn.Module], fed: dict[Any, Feeds], after: Feeds) -> Feeds | None:
+    """What a value feeds that is used by ``user``; None if that does not look at the values."""
+    if user.op == "output":
+        return after
+    if user.op == "call_module":
+        return _before(modules[user.target], fed[user])
+    name = user.target if isinstance(user.target, str) else getattr(user.target, "__name__", str(user.target))
+    if name in _LOOKS:
+        return None
+    if name in _PASS:
+        return fed[user]
+    if name in ("mul", "imul", "mul_", "truediv", "div", "div_") and not _of_two_nodes(user):
+        return fed[user]  # by a number
+    if name in _MIXES:
+        return Feeds(None, how=f"goes into {name}")
+    call = getattr(torch.Tensor, name, None) if user.op == "call_method" else user.target
+    f = functions.of_function(name, call, *user.args[1:], **_plain(user.kwargs)) if callable(call) else None
+    if f is None:
+        return Feeds(known=False, how=f"it goes through {name}")
+    return fed[user] if functions.passes_on(f) else Feeds(f)
+
+
+def _plain(named: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in named.items() if name not in ("input", "inplace")}
+
+
+def _of_two_nodes(user: Any) -> bool:
+    return sum(isinstance(argument, torch.fx.Node) for argument in user.args) > 1
+
+
+def _merge(uses: list[tuple[Any, Feeds | None]]) -> Feeds:
+    """What a value feeds that is used in several places."""
+    seen = [(user, feeds) for user, feeds in uses if feeds is not None]
+    through = {str(feeds): feeds for _, feeds in seen if feeds.known and feeds.function is not None}
+    unknown = [feeds for _, feeds in seen if not feeds.known]
+    gated = [user for user, _ in seen if user.target in (operator.mul, torch.mul, "mul", "mul_")]
+    if len(through) > 1 or (through and gated):
+        return Feeds(
+            known=False, how=f"it goes through {' and '.join([*through, *['a product'] * bool(gated)])}"
+        )
+    if through:
+        return next(iter(through.values()))
+    if unknown:
+        return unknown[0]
+    return seen[0][1] if seen and seen[0][1] is not None else Feeds(None)

@@ -1,0 +1,159 @@
+"""The adapter for PyTorch's modules: what there is to know about each tensor, and how it is set.
+
+A tensor that a module computes from others (a parametrization, weight normalization, pruning) is described as
+what it is for the layer, and set by way of those others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.utils import parametrize
+
+from initcore import activations
+from initcore.apply.parameter import Feeds, Parameter
+from initcore.laws import Initializer
+from initcore.layouts import LayoutLike
+from initcore.random import Key
+from initcore.torch import feeds, roles
+from initcore.torch.tensors import can_fill, fill
+
+Setter = Callable[[Callable[[NDArray[Any]], object]], None]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A tensor as a layer has it: where, of which shape and type, how it is set, or why it is not."""
+
+    module: nn.Module
+    module_name: str
+    name: str
+    tensor: torch.Tensor
+    set: Setter
+    left: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """The name in the model."""
+        return f"{self.module_name}.{self.name}" if self.module_name else self.name
+
+
+def parameters(model: nn.Module, activation: Any = None) -> list[Parameter]:
+    """Return what there is to know about each tensor of a module, in its order; tied ones once.
+
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2, bias=False))
+    >>> [(tensor.name, tensor.role, str(tensor.feeds)) for tensor in parameters(model)]
+    [('0.weight', 'kernel', 'relu'), ('0.bias', 'bias', 'relu'), ('2.weight', 'kernel', 'no activation')]
+    """
+    fed = feeds.of(model)
+    given = activations.get(activation) if isinstance(activation, str) else activation
+    same: dict[Any, list[_Place]] = {}
+    for place in _places(model):
+        same.setdefault(id(place.tensor), []).append(place)
+    return [_described(places, fed, given) for places in same.values()]
+
+
+def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> Parameter:
+    first = places[0]
+    part = roles.of(first.module, first.name)
+    goes = part.feeds or fed.get(first.module_name, Feeds(None, how="the model ends there"))
+    if not goes.known and activation is not None:
+        goes = Feeds(activation, how="as said")
+
+    def set_to(law: Initializer, key: Key, layout: LayoutLike) -> None:
+        def write(array: NDArray[Any]) -> None:
+            law(array.shape, key, layout=layout, out=array)
+            if part.zero_row is not None:
+                array[part.zero_row] = 0
+
+        first.set(write)
+
+    lazy = nn.parameter.is_lazy(first.tensor)
+    return Parameter(
+        first.full_name,
+        () if lazy else tuple(first.tensor.shape),
+        str(first.tensor.dtype).removeprefix("torch."),
+        part.role,
+        set_to,
+        part.layout,
+        goes,
+        owners=tuple(place.module for place in places),
+        aliases=tuple(place.full_name for place in places[1:]),
+        start=part.start,
+        left=first.left or _unreachable(first.tensor),
+    )
+
+
+def _unreachable(tensor: torch.Tensor) -> str:
+    """Why a tensor cannot be set, or nothing."""
+    if nn.parameter.is_lazy(tensor):
+        return "has no shape yet: run a batch through the model first"
+    if tensor.is_meta:
+        return "on the meta device: give it memory first, by model.to_empty(device=...)"
+    if not can_fill(tensor) or tensor.dtype.is_complex:
+        return f"not an ordinary tensor of floating point numbers: {type(tensor).__name__} of {tensor.dtype}"
+    return ""
+
+
+def _places(model: nn.Module) -> Iterator[_Place]:
+    """Every tensor as a layer has it, module by module, each module once."""
+    for module_name, module in model.named_modules():
+        if _is_inside_parametrization(module_name):
+            continue
+        computed = dict(_computed(module))
+        skipped = {other for _, others, _, _ in computed.values() for other in others}
+        for name, (tensor, _, set_it, left) in computed.items():
+            yield _Place(module, module_name, name, tensor, set_it, left)
+        for name, tensor in module.named_parameters(recurse=False, remove_duplicate=False):
+            if name not in skipped:
+                yield _Place(module, module_name, name, tensor, _directly(tensor))
+
+
+def _is_inside_parametrization(name: str) -> bool:
+    return "parametrizations" in name.split(".")
+
+
+def _directly(tensor: torch.Tensor) -> Setter:
+    return lambda write: fill(tensor, write)
+
+
+def _computed(module: nn.Module) -> Iterator[tuple[str, tuple[torch.Tensor, tuple[str, ...], Setter, str]]]:
+    """Tensors that the module computes: name, value, the parameters they come from, how to set, why not."""
+    if parametrize.is_parametrized(module):
+        for name, chain in module.parametrizations.items():
+            stuck = next((type(one).__name__ for one in chain if not hasattr(one, "right_inverse")), None)
+            left = f"computed by {stuck}, which has no right_inverse" if stuck else ""
+            yield name, (getattr(module, name), (), _by_assignment(module, name), left)
+    for hook in module._forward_pre_hooks.values():
+        if type(hook).__name__ == "WeightNorm":  # torch.nn.utils.weight_norm
+            name = hook.name
+            yield name, (getattr(module, name), (f"{name}_g", f"{name}_v"), _by_norm(module, hook), "")
+    for name, original in module.named_parameters(recurse=False):
+        if name.endswith("_orig"):  # torch.nn.utils.spectral_norm and prune
+            yield name.removesuffix("_orig"), (original, (name,), _directly(original), "")
+
+
+def _by_assignment(module: nn.Module, name: str) -> Setter:
+    def set_it(write: Callable[[NDArray[Any]], object]) -> None:
+        with torch.no_grad():
+            value = getattr(module, name).detach().clone()
+            fill(value, write)
+            setattr(module, name, value)  # goes through the parametrizations' right_inverse
+
+    return set_it
+
+
+def _by_norm(module: nn.Module, hook: Any) -> Setter:
+    def set_it(write: Callable[[NDArray[Any]], object]) -> None:
+        with torch.no_grad():
+            v = getattr(module, f"{hook.name}_v")
+            fill(v, write)
+            getattr(module, f"{hook.name}_g").copy_(torch.norm_except_dim(v, 2, hook.dim))
+            setattr(module, hook.name, hook.compute_weight(module))
+
+    return set_it

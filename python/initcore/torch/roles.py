@@ -1,0 +1,114 @@
+"""What the tensors of PyTorch's own layers are for, and of which linear maps they consist.
+
+To add a layer: a function from the module to its tensors' parts, registered for its type in ``_LAYERS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from initcore.apply.parameter import Feeds
+from initcore.laws import Constant, Initializer, RandomNormal
+from initcore.layouts import Conv, ConvTransposed, Einsum, Embedding, LayoutLike, Packed
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one tensor of a module is for; ``feeds`` only where it is not what the module's output feeds."""
+
+    role: str
+    layout: LayoutLike = "oi"
+    feeds: Feeds | None = None
+    start: Initializer | None = None
+    zero_row: int | None = None  # of an embedding: stays 0
+
+
+_ATTENTION = Feeds(None, how="attention")
+_GATES = Feeds(None, how="goes into gates")
+
+
+def of(module: nn.Module, name: str) -> Part:
+    """Return what the tensor ``name`` of ``module`` is for.
+
+    >>> of(nn.Conv2d(8, 8, 3, groups=4), "weight").layout
+    Conv(order='oi', groups=4, stride=(1, 1))
+    >>> of(nn.LSTM(3, 4), "weight_hh_l0").role, of(nn.LayerNorm(4), "weight").role
+    ('recurrent', 'scale')
+    """
+    for kind, parts in _LAYERS:
+        if isinstance(module, kind):
+            return parts(module, name)
+    return Part("other")
+
+
+def _dense(module: Any, name: str) -> Part:
+    return Part("kernel") if name == "weight" else _bias(name)
+
+
+def _bilinear(module: Any, name: str) -> Part:
+    return Part("kernel", Einsum(in_axes=(1, 2), out_axes=(0,))) if name == "weight" else _bias(name)
+
+
+def _convolution(module: Any, name: str) -> Part:
+    kind = ConvTransposed if module.transposed else Conv
+    return Part("kernel", kind("oi", module.groups, module.stride)) if name == "weight" else _bias(name)
+
+
+def _embedding(module: Any, name: str) -> Part:
+    row = module.padding_idx
+    return Part("embedding", Embedding(), zero_row=row) if name == "weight" else Part("other")
+
+
+def _normalization(module: Any, name: str) -> Part:
+    return Part({"weight": "scale", "bias": "shift"}.get(name, "other"))
+
+
+def _prelu(module: Any, name: str) -> Part:
+    return Part("slope", start=Constant(module.init))
+
+
+def _attention(module: Any, name: str) -> Part:
+    if name == "in_proj_weight":
+        return Part("kernel", Packed("oi", 3), _ATTENTION)
+    if name in ("q_proj_weight", "k_proj_weight", "v_proj_weight"):
+        return Part("kernel", "oi", _ATTENTION)
+    if name in ("bias_k", "bias_v"):  # a token more, which has the size of the others
+        return Part("other", start=RandomNormal(0.0, module.embed_dim**-0.5))
+    return Part("bias")
+
+
+def _recurrent(module: Any, name: str) -> Part:
+    """One layer after another, or a cell: weight_ih_l0, weight_hh_l0_reverse, weight_hh, bias_ih ..."""
+    mode = getattr(module, "mode", type(module).__name__)
+    gates = {"LSTM": 4, "GRU": 3}.get(mode.removesuffix("Cell"), 1)
+    packed = Packed("oi", gates)
+    if name.startswith("weight_ih"):
+        return Part("kernel", packed, _GATES)
+    if name.startswith("weight_hh"):
+        return Part("recurrent", packed)
+    if name.startswith("weight_hr"):
+        return Part("kernel", "oi", Feeds(None, how="the state"))
+    return Part("gate bias" if gates == 4 and name.startswith("bias_ih") else "bias")
+
+
+def _bias(name: str) -> Part:
+    return Part("bias" if name == "bias" else "other")
+
+
+_LAYERS: tuple[tuple[Any, Callable[[Any, str], Part]], ...] = (
+    (nn.Linear, _dense),
+    (nn.Bilinear, _bilinear),
+    (nn.modules.conv._ConvNd, _convolution),
+    ((nn.Embedding, nn.EmbeddingBag), _embedding),
+    (
+        (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
+        _normalization,
+    ),
+    (nn.PReLU, _prelu),
+    (nn.MultiheadAttention, _attention),
+    ((nn.RNNBase, nn.RNNCellBase), _recurrent),
+)

@@ -1,0 +1,89 @@
+"""Writing into PyTorch's tensors: in place where NumPy can see their memory, by way of a copy elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from initcore.random import Key
+
+# What numbers are drawn in before they are copied into a tensor that NumPy cannot see.
+_DRAWN_IN = {
+    torch.float64: np.float64,
+    torch.float32: np.float32,
+    torch.float16: np.float16,
+    torch.bfloat16: np.float32,
+    torch.complex64: np.complex64,
+    torch.complex128: np.complex128,
+}
+_PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
+
+
+def can_fill(tensor: torch.Tensor) -> bool:
+    """Return whether `fill` is for this tensor: floating point in memory, no subclass with ways of its own.
+
+    Neither meta, fake, sparse, quantized or distributed tensors, nor those of a model that is being compiled
+    or traced.
+    """
+    return (
+        type(tensor) in _PLAIN
+        and tensor.dtype in _DRAWN_IN
+        and tensor.layout is torch.strided
+        and not tensor.is_meta
+        and not torch.overrides.has_torch_function_unary(tensor)
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+    )
+
+
+def fill(tensor: torch.Tensor, write: Callable[[NDArray[Any]], object]) -> None:
+    """Let ``write`` fill an array with the tensor's new values, and put them there.
+
+    Autograd is not told, as under ``no_grad``, except that the tensor's version goes up, so that a backward
+    pass that needs the old values says so.
+
+    >>> w = torch.zeros(2, 3).t()  # any strides
+    >>> fill(w, lambda array: np.copyto(array, [[1, 2], [3, 4], [5, 6]]))
+    >>> w.tolist(), w._version
+    ([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], 1)
+    """
+    with torch.no_grad():
+        if _visible(tensor):
+            write(tensor.detach().numpy())
+            torch.autograd.graph.increment_version(tensor)
+        else:
+            array = np.empty(tuple(tensor.shape), _DRAWN_IN[tensor.dtype])
+            write(array)
+            tensor.copy_(torch.from_numpy(array))  # which rounds, transfers, or says why it cannot
+
+
+def key_from(generator: torch.Generator | None) -> Key:
+    """Return a key seeded by the next number of ``generator``, by default PyTorch's own.
+
+    So ``torch.manual_seed`` governs the key, and every call gives another one.
+
+    >>> _ = torch.manual_seed(0)
+    >>> first = key_from(None)
+    >>> first == key_from(None), first == key_from(torch.Generator().manual_seed(0))
+    (False, True)
+    """
+    device = "cpu" if generator is None else generator.device
+    return Key(int(torch.empty((), dtype=torch.int64, device=device).random_(generator=generator)))
+
+
+def _visible(tensor: torch.Tensor) -> bool:
+    """Whether NumPy sees the tensor's own memory, and each element once."""
+    overlaps = any(
+        stride == 0 and size > 1 for stride, size in zip(tensor.stride(), tensor.shape, strict=True)
+    )
+    return (
+        tensor.device.type == "cpu"
+        and tensor.dtype is not torch.bfloat16
+        and not tensor.is_conj()
+        and not tensor.is_neg()
+        and not overlaps
+    )
