@@ -16,22 +16,24 @@
 #include "kernels/normalization.h"
 #include "kernels/optimizers.h"
 #include "kernels/random.h"
+#include "kernels/random_orthogonal.h"
 #include "kernels/roof.h"
 #include "kernels/row_activations.h"
 
 // Every family: the name of its table, the struct that holds its function pointers.
-#define INITCORE_FAMILIES(FAMILY)             \
-  FAMILY(activations, ActivationKernels)      \
-  FAMILY(arrays, ArrayKernels)                \
-  FAMILY(functions, FunctionKernels)          \
-  FAMILY(gemm, GemmKernels)                   \
-  FAMILY(losses, LossKernels)                 \
-  FAMILY(metrics, MetricKernels)              \
-  FAMILY(moments, MomentKernels)              \
-  FAMILY(normalization, NormalizationKernels) \
-  FAMILY(optimizers, OptimizerKernels)        \
-  FAMILY(random, RandomKernels)               \
-  FAMILY(roof, RoofKernels)                   \
+#define INITCORE_FAMILIES(FAMILY)              \
+  FAMILY(activations, ActivationKernels)       \
+  FAMILY(arrays, ArrayKernels)                 \
+  FAMILY(functions, FunctionKernels)           \
+  FAMILY(gemm, GemmKernels)                    \
+  FAMILY(losses, LossKernels)                  \
+  FAMILY(metrics, MetricKernels)               \
+  FAMILY(moments, MomentKernels)               \
+  FAMILY(normalization, NormalizationKernels)  \
+  FAMILY(optimizers, OptimizerKernels)         \
+  FAMILY(random, RandomKernels)                \
+  FAMILY(random_orthogonal, OrthogonalKernels) \
+  FAMILY(roof, RoofKernels)                    \
   FAMILY(row_activations, RowActivationKernels)
 
 namespace initcore {

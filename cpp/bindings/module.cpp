@@ -18,6 +18,7 @@ void bind_moments(py::module_& m);
 void bind_normalization(py::module_& m);
 void bind_optimizers(py::module_& m);
 void bind_random(py::module_& m);
+void bind_random_orthogonal(py::module_& m);
 void bind_roof(py::module_& m);
 void bind_row_activations(py::module_& m);
 
@@ -75,6 +76,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_normalization(m);
   bind_optimizers(m);
   bind_random(m);
+  bind_random_orthogonal(m);
   bind_roof(m);
   bind_row_activations(m);
 }

@@ -1,0 +1,45 @@
+// Random orthogonal matrices: any rows and columns of one, into an array of any strides.
+#include "bindings/array.h"
+#include "dispatch.h"
+#include "orthogonal.h"
+
+namespace initcore {
+
+namespace {
+
+/// out[i, j] = element (rows[0] + i rows[1], columns[0] + j columns[1]) of a matrix with `width` columns.
+void random_orthogonal(py::array& out, std::uint64_t key, Index width, std::pair<Index, Index> rows,
+                       std::pair<Index, Index> columns, double gain, std::uint64_t step, Index offset) {
+  check(out.ndim() == 2, "out must be a matrix, got shape " + shape_of(out));
+  check(out.writeable(), "out must be writable, got a read-only array");
+  const Index height = out.shape(0), count = out.shape(1);
+  if (height == 0 || count == 0) return;
+  const auto inside = [&](std::pair<Index, Index> chosen, Index n) {
+    return chosen.first >= 0 && chosen.second >= 1 && chosen.first + (n - 1) * chosen.second < width;
+  };
+  check(inside(rows, height) && inside(columns, count), "no row or column of the matrix has that number");
+  check(offset >= 0, "no element of a stream has a negative number");
+  with_dtype(dtype_of(out, "out"), [&]<typename T>() {
+    char* to = static_cast<char*>(out.mutable_data());
+    const Index down = out.strides(0), along = out.strides(1);
+    const T factor = static_cast<T>(gain);
+    const py::gil_scoped_release nogil;
+    orthogonal<T>({{key, step}, offset, width}, {rows.first, rows.second, height},
+                  [&](Index i, const T* row) {
+                    for (Index j = 0; j < count; ++j) {
+                      const T value = factor * row[columns.first + j * columns.second];
+                      std::memcpy(to + i * down + j * along, &value, sizeof(T));
+                    }
+                  });
+  });
+}
+
+}  // namespace
+
+void bind_random_orthogonal(py::module_& m) {
+  m.def("random_orthogonal", &random_orthogonal, py::arg("out"), py::arg("key"), py::arg("width"),
+        py::arg("rows"), py::arg("columns"), py::arg("gain") = 1.0, py::arg("step") = 0,
+        py::arg("offset") = 0);
+}
+
+}  // namespace initcore

@@ -1,0 +1,31 @@
+// Contract: the arithmetic of products of Householder reflections, by blocks. orthogonal.h puts it together.
+//
+// The same bits on every instruction set: a sum is taken in the order of its terms, and nothing is fused.
+#pragma once
+
+#include "index.h"
+
+namespace initcore {
+
+/// Reflections of a block, and columns of a tile.
+inline constexpr Index kReflections = 32;
+
+template <typename T>
+struct OrthogonalKernels {
+  /// Makes n normal numbers x into u, the vector of the reflection I - u u^T that takes x to a multiple of
+  /// e_0. Returns the sign s with which s e_0 goes to x / |x|. |u|^2 is 2 (0 if x is).
+  T (*reflection)(T* x, Index n);
+
+  /// to = -T^T, where I - V T V^T is the product of the block's reflections and gram = V^T V, both
+  /// kReflections wide (Schreiber & Van Loan 1989, doi:10.1137/0910005; T's inverse is the upper triangle of
+  /// V^T V, half of its diagonal).
+  void (*triangle)(const T* gram, T* to);
+
+  /// to[j, i] = from[i, j], a tile of each.
+  void (*transpose)(const T* from, T* to);
+
+  /// c (rows, a tile's columns) += a (rows, depth) b (depth, a tile's columns), b without gaps.
+  void (*add_product)(Index rows, Index depth, const T* a, Index lda, const T* b, T* c, Index ldc);
+};
+
+}  // namespace initcore
