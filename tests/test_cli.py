@@ -142,6 +142,21 @@ def test_theory_is_the_gain_of_every_activation(call):
     assert call("theory", "gelo").exit_code == 2 and call("theory", "softmax").exit_code == 2
 
 
+def test_theory_gains_is_the_gain_table(call):
+    table = theory.gain_table()
+    assert call("theory", "--gains").stdout == f"{table!r}\n"
+    rows = json.loads(call("theory", "--gains", "--json").stdout)
+    assert [row["activation"] for row in rows] == [row.name for row in table]
+    for row, expected in zip(rows, table, strict=True):
+        assert row["torch"] == expected.torch
+        assert row["critical"] == (expected.critical and expected.critical._asdict())
+    few = call("theory", "--gains", "swiglu", "gelu").stdout
+    assert len(few.splitlines()) == 3 and "PyTorch" in few
+    wrong = call("theory", "--gains", "swiglo")
+    assert wrong.exit_code == 2 and "Did you mean 'swiglu'" in wrong.stderr
+    assert "--gains" in call("theory", "--help").stdout
+
+
 def test_bench_prints_a_table_or_json_and_writes_both(call, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(presets.__file__).parents[1]))  # a relative one is of elsewhere
     quick = "bench", "--only", "random", "--seconds", "0"

@@ -21,6 +21,7 @@ from initcore.info import build_info, get_num_threads, set_num_threads
 from initcore.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input, Residual
 from initcore.model import Sequential
 from initcore.random import Key
+from initcore.theory import gain_table
 
 if typing.TYPE_CHECKING:
     from initcore import data_dependent, datasets, residual, schedules
@@ -45,6 +46,7 @@ __all__ = [
     "data_dependent",
     "datasets",
     "fans",
+    "gain_table",
     "get_num_threads",
     "initialize",
     "initializers",

@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from initcore import activations, candidates, datasets, presets, theory
+from initcore import candidates, datasets, presets, theory
+from initcore._table import aligned
 from initcore.bench import report as bench_report
 from initcore.bench import suite
 from initcore.comparison import Comparison
@@ -331,33 +332,38 @@ def _spelled(value: Any) -> str:
 
 @initcore.command("theory")
 @click.argument("names", nargs=-1, metavar="[ACTIVATION]...")
+@click.option("--gains", is_flag=True, help="Print the edge of chaos and PyTorch's numbers beside them.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def show_theory(names: tuple[str, ...], as_json: bool) -> None:
+def show_theory(names: tuple[str, ...], gains: bool, as_json: bool) -> None:
     """Tell by what weights must be scaled after an activation; after all of them, if none is named.
 
     A kernel of standard deviation GAIN / sqrt(fan_in) keeps the second moment of the signal from layer to
-    layer (forward), one of GAIN / sqrt(fan_out) that of the gradient (backward).
+    layer (forward), one of GAIN / sqrt(fan_out) that of the gradient (backward). With --gains, beside them:
+    the edge of chaos, weights of CRITICAL SIGMA_W / sqrt(fan_in) and biases of SIGMA_B, with which neither
+    gradients nor differences between inputs vanish or explode in deep networks; and what PyTorch's
+    calculate_gain returns, which keeps the signal for relu, leaky_relu and linear only.
 
     \b
     Examples:
       initcore theory
       initcore theory gelu tanh --json
+      initcore theory --gains
+      initcore theory --gains swiglu silu
     """
     facts: list[dict[str, Any]] = []
-    for name in names or activations.names():
-        try:
-            gain, function = theory.gain(name), activations.get(name)
-        except ValueError as error:
-            if names:
-                raise _WrongArgument(str(error)) from error
-            continue  # softmax has no gain: it looks at whole rows
-        facts.append({"activation": name, "formula": function.formula, **dataclasses.asdict(gain)})
+    try:
+        table = theory.gain_table(*names) if gains else theory.GainTable()
+        for name in names or theory.with_gain():
+            gain = theory.gain(name)
+            facts.append({"activation": name, "formula": theory.formula(name), **dataclasses.asdict(gain)})
+    except ValueError as error:
+        raise _WrongArgument(str(error)) from error
+    for fact, row in zip(facts, table, strict=False):
+        fact |= {"critical": row.critical and row.critical._asdict(), "torch": row.torch}
     if as_json:
         click.echo(json.dumps(finite_or_none(facts), allow_nan=False))
-        return
-    width = max(len(row["activation"]) for row in facts)
-    click.echo(f"{'activation':<{width}}  forward  backward  formula")
-    for row in facts:
-        click.echo(
-            f"{row['activation']:<{width}}  {row['forward']:7.5f}  {row['backward']:8.5f}  {row['formula']}"
-        )
+    elif gains:
+        click.echo(repr(table))
+    else:
+        rows = [(f["activation"], f"{f['forward']:.5f}", f"{f['backward']:.5f}", f["formula"]) for f in facts]
+        click.echo(aligned(("activation", "forward", "backward", "formula"), rows))
