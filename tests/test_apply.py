@@ -46,7 +46,10 @@ def test_each_role_is_known():
     assert list(feeds.values()) == ["relu", "tanh", "no activation"]
 
 
-@pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
+ANY_SHAPE = [row for row in NAMED if row.name != "delta_orthogonal"]  # which refuses layers that narrow
+
+
+@pytest.mark.parametrize("row", ANY_SHAPE, ids=lambda row: row.name)
 def test_every_named_scheme_sets_the_kernels_and_only_them(row):
     model = network()
     table = ic.initialize(model, row.name, seed=3)

@@ -1,4 +1,4 @@
-"""Initializers by name. To add one: a row in NAMED; its law, if it needs one of its own, in laws.py.
+"""Initializers by name. To add one: a row in NAMED; its law, if it needs one of its own, in laws/.
 
 Which law is behind a name differs between libraries. "Truncated" means a normal law cut at two standard
 deviations; Keras, JAX and this package rescale it in the fan-based ones, so that its variance is as promised.
@@ -18,26 +18,38 @@ What Keras and JAX call ``he_normal`` is ``he_truncated_normal`` here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from initcore import theory
-from initcore._validate import choose
+from initcore._validate import check_number, choose
 from initcore.fans import Fans, fans
 from initcore.laws import (
+    Bilinear,
+    ChronoBias,
     Constant,
+    DeltaOrthogonal,
+    ForgetGateBias,
     Identity,
     Initializer,
+    LogPriorBias,
     Ones,
     Orthogonal,
+    PriorBias,
     RandomNormal,
     RandomUniform,
+    SklearnBias,
+    Sparse,
+    TargetMeanBias,
+    TorchLinearBias,
     TruncatedNormal,
+    Values,
     VarianceScaling,
+    ZerO,
     Zeros,
     truncated_stddev,
 )
+from initcore.laws.scaling import Mode
 
 _LECUN = "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.6"
 _GLOROT = "Glorot & Bengio 2010, AISTATS, equation 16"
@@ -64,10 +76,18 @@ NAMED = (
     Named("variance_scaling", VarianceScaling(), "Keras"),
     Named("lecun_normal", VarianceScaling(1.0, "fan_in", "normal"), _LECUN),
     Named("lecun_uniform", VarianceScaling(1.0, "fan_in", "uniform"), _LECUN),
-    Named("lecun_truncated_normal", VarianceScaling(1.0, "fan_in", "truncated_normal"), _LECUN),
+    Named(
+        "lecun_truncated_normal",
+        VarianceScaling(1.0, "fan_in", "truncated_normal"),
+        _LECUN,
+        ("flax_default",),
+    ),
     Named("glorot_normal", VarianceScaling(1.0, "fan_avg", "normal"), _GLOROT, ("xavier_normal", "xavier")),
     Named(
-        "glorot_uniform", VarianceScaling(1.0, "fan_avg", "uniform"), _GLOROT, ("xavier_uniform", "glorot")
+        "glorot_uniform",
+        VarianceScaling(1.0, "fan_avg", "uniform"),
+        _GLOROT,
+        ("xavier_uniform", "glorot", "keras_default", "sklearn_default"),
     ),
     Named(
         "glorot_truncated_normal",
@@ -83,8 +103,28 @@ NAMED = (
         _HE,
         ("kaiming_truncated_normal",),
     ),
+    Named(
+        "torch_linear_default",
+        VarianceScaling(1 / 3, "fan_in", "uniform"),
+        "torch.nn.Linear and Conv: uniform on +-1 / sqrt(fan_in); their bias is `TorchLinearBias`",
+        ("torch_conv_default",),
+    ),
+    Named(
+        "sklearn_logistic_default",
+        VarianceScaling(1 / 3, "fan_avg", "uniform"),
+        "scikit-learn's MLPs of logistic units: uniform on +-sqrt(2 / (fan_in + fan_out)), as `SklearnBias`",
+    ),
     Named("orthogonal", Orthogonal(), "Saxe, McClelland & Ganguli 2013, arXiv:1312.6120, section 3"),
-    Named("identity", Identity(), "Le, Jaitly & Hinton 2015, arXiv:1504.00941, section 3", ("eye",)),
+    Named("delta_orthogonal", DeltaOrthogonal(), "Xiao et al. 2018, arXiv:1806.05393, section 3.3"),
+    Named(
+        "identity",
+        Identity(),
+        "Le, Jaitly & Hinton 2015, arXiv:1504.00941, section 3",
+        ("eye", "dirac", "partial_identity", "irnn"),
+    ),
+    Named("sparse", Sparse(), "Martens 2010, Deep learning via Hessian-free optimization, section 5"),
+    Named("bilinear", Bilinear(), "Long, Shelhamer & Darrell 2014, arXiv:1411.4038, section 3.3"),
+    Named("zero_hadamard", ZerO(), "Zhao, Schäfer & Anandkumar 2021, arXiv:2110.12661", ("zer_o",)),
 )
 
 _BY_NAME = {row.name: row for row in NAMED}
@@ -113,7 +153,7 @@ def get(spec: str | float | Initializer, activation: Any = None) -> Initializer:
         TypeError: ``spec`` is none of the above.
 
     >>> get("kaiming_normal")
-    VarianceScaling(scale=2.0, mode='fan_in', distribution='normal')
+    VarianceScaling(scale=2.0, mode='fan_in', distribution='normal', gain=1.0)
     >>> get(0.1)
     Constant(value=0.1)
     """
@@ -170,33 +210,65 @@ def auto(activation: Any = None) -> Initializer:
     return VarianceScaling(float(f"{scale:.11g}"), "fan_in", "normal")  # quadrature is good to 1e-12; 2 is 2
 
 
-def _constructor(name: str) -> Callable[[], VarianceScaling]:
+class Constructor(Protocol):
+    """A function that makes a fan-based initializer."""
+
+    def __call__(self, gain: Any = None, mode: Mode | None = None) -> VarianceScaling: ...
+
+
+def _constructor(name: str) -> Constructor:
     row = _BY_NAME[name]
     assert isinstance(row.law, VarianceScaling)
     law = row.law
 
-    def construct() -> VarianceScaling:
-        return law
+    def construct(gain: Any = None, mode: Mode | None = None) -> VarianceScaling:
+        scale = law.scale if gain is None else _gain_of(gain) ** 2
+        return VarianceScaling(scale, mode or law.mode, law.distribution)
 
     construct.__name__ = construct.__qualname__ = name.title().replace("_", "")
-    construct.__doc__ = f"Return ``{law!r}``: {row.source}."
+    construct.__doc__ = f"""Return ``{law!r}``: {row.source}.
+
+    Args:
+        gain: The standard deviation is this over the root of the fan, instead of {law.scale**0.5:.6g}: a
+            number, or an activation whose `theory.gain` to take, such as ``"gelu"``.
+        mode: Another fan: ``"fan_in"``, ``"fan_out"``, ``"fan_avg"`` or ``"fan_geo_avg"``.
+
+    >>> {construct.__name__}() == get("{name}")
+    True
+    >>> {construct.__name__}(gain=2.0, mode="fan_out").scale
+    4.0
+    """
     return construct
+
+
+def _gain_of(gain: Any) -> float:
+    """A number as it is, of an activation what keeps the signal through it."""
+    if isinstance(gain, str) or callable(gain):
+        return theory.gain(gain).forward
+    return check_number("gain", gain, low=0, open_low=True)
 
 
 LecunNormal = _constructor("lecun_normal")
 LecunUniform = _constructor("lecun_uniform")
-LecunTruncatedNormal = _constructor("lecun_truncated_normal")
+LecunTruncatedNormal = FlaxDefault = _constructor("lecun_truncated_normal")
 GlorotNormal = XavierNormal = _constructor("glorot_normal")
-GlorotUniform = XavierUniform = _constructor("glorot_uniform")
+GlorotUniform = XavierUniform = KerasDefault = SklearnDefault = _constructor("glorot_uniform")
 GlorotTruncatedNormal = XavierTruncatedNormal = _constructor("glorot_truncated_normal")
 HeNormal = KaimingNormal = _constructor("he_normal")
 HeUniform = KaimingUniform = _constructor("he_uniform")
 HeTruncatedNormal = KaimingTruncatedNormal = _constructor("he_truncated_normal")
+TorchLinearDefault = TorchConvDefault = _constructor("torch_linear_default")
+SklearnLogisticDefault = _constructor("sklearn_logistic_default")
 
 __all__ = [
     "NAMED",
+    "Bilinear",
+    "ChronoBias",
     "Constant",
+    "DeltaOrthogonal",
     "Fans",
+    "FlaxDefault",
+    "ForgetGateBias",
     "GlorotNormal",
     "GlorotTruncatedNormal",
     "GlorotUniform",
@@ -208,19 +280,32 @@ __all__ = [
     "KaimingNormal",
     "KaimingTruncatedNormal",
     "KaimingUniform",
+    "KerasDefault",
     "LecunNormal",
     "LecunTruncatedNormal",
     "LecunUniform",
+    "LogPriorBias",
     "Named",
     "Ones",
     "Orthogonal",
+    "PriorBias",
     "RandomNormal",
     "RandomUniform",
+    "SklearnBias",
+    "SklearnDefault",
+    "SklearnLogisticDefault",
+    "Sparse",
+    "TargetMeanBias",
+    "TorchConvDefault",
+    "TorchLinearBias",
+    "TorchLinearDefault",
     "TruncatedNormal",
+    "Values",
     "VarianceScaling",
     "XavierNormal",
     "XavierTruncatedNormal",
     "XavierUniform",
+    "ZerO",
     "Zeros",
     "auto",
     "fans",

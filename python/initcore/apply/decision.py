@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from initcore import layouts
 from initcore.apply.parameter import Parameter
 from initcore.apply.roles import Choice
 from initcore.apply.table import Row
 from initcore.initializers import name_of
-from initcore.laws import (
-    Constant,
-    Initializer,
-    Orthogonal,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
-    VarianceScaling,
-    truncated_stddev,
-)
-from initcore.layouts import LayoutLike
+from initcore.laws import Initializer, VarianceScaling
 from initcore.random import Key
 
 
@@ -47,7 +35,7 @@ class Decision:
             tensor.dtype,
             tensor.role,
             "-" if law is None else title(law),
-            None if law is None else deviation(law, tensor.shape, tensor.layout),
+            None if law is None else law.deviation(tensor.shape, tensor.layout),
             self.choice.why + tied,
         )
 
@@ -58,25 +46,6 @@ def title(law: Initializer) -> str:
     if isinstance(law, VarianceScaling) and "(" in name:
         return f"{law.distribution}, {law.scale:.5g} / {law.mode}"
     return name
-
-
-def deviation(law: Initializer, shape: tuple[int, ...], layout: LayoutLike) -> float | None:
-    """Return the standard deviation that a law asks for, None if it is not one of those that state it."""
-    match law:
-        case VarianceScaling():
-            return law.stddev(shape, layout)
-        case RandomNormal(stddev=stddev):
-            return stddev
-        case RandomUniform(minval=low, maxval=high):
-            return (high - low) / math.sqrt(12)
-        case TruncatedNormal(stddev=stddev, cut=cut, stddev_of=of):
-            return stddev * (truncated_stddev(cut) if of == "parent" else 1)
-        case Orthogonal(gain=gain):
-            sizes = layouts.of(layout).sizes(shape)
-            return gain / math.sqrt(max(1, math.prod(sizes.window) * sizes.inputs, sizes.outputs))
-        case Constant():
-            return 0.0
-    return None
 
 
 def check(decision: Decision, key: Key) -> None:

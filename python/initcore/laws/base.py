@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from initcore import layouts
-from initcore.layouts import Layout, LayoutLike, Part
+from initcore.layouts import Layout, LayoutLike, Part, Sizes
 from initcore.layouts.base import expand
 from initcore.random import Index, Key, KeyLike, Shape, check_shape, draw
 
@@ -48,6 +48,10 @@ class Initializer(ABC):
         how = {"dtype": dtype, "index": index, "out": out}
         return self._draw(sizes, stream, layouts.of(layout), how)
 
+    def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float | None:
+        """Return the standard deviation that the law promises for a tensor of this shape, if it does."""
+        return None
+
     @abstractmethod
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         """Return the tensor; ``how`` goes on to `initcore.random.draw` or a method of the key."""
@@ -62,16 +66,21 @@ class MapLaw(Initializer):
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         parts = layout.split(shape)
         if not parts:
+            self._check(layout.sizes(shape))
             return self._draw_maps(shape, key, layout, how)
+        shapes = [(*shape[: p.axis], p.stop - p.start, *shape[p.axis + 1 :]) for p in parts]
+        for part, sizes in zip(parts, shapes, strict=True):
+            self._check(part.layout.sizes(sizes))
         whole = draw(lambda to, final, **where: to.fill(0), shape, **how)
         items = expand(how["index"], len(shape))
-        for number, part in enumerate(parts):
-            chosen = _within(part, shape, items)
-            if chosen is not None:
+        for number, (part, sizes) in enumerate(zip(parts, shapes, strict=True)):
+            if chosen := _within(part, shape, items):
                 inside, index = chosen
-                sizes = (*shape[: part.axis], part.stop - part.start, *shape[part.axis + 1 :])
                 self._draw_maps(sizes, key / number, part.layout, {"index": index, "out": whole[inside]})
         return whole
+
+    def _check(self, sizes: Sizes) -> None:
+        """Raise ValueError if no map of these sizes has this law."""
 
     @abstractmethod
     def _draw_maps(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from initcore._validate import check_number
 from initcore.laws.base import Initializer
-from initcore.layouts import Layout
-from initcore.random import Key, draw, fits
+from initcore.layouts import Layout, LayoutLike
+from initcore.random import Key, Shape, draw, fits
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class Constant(Initializer):
 
     def __post_init__(self) -> None:
         check_number("value", self.value)
+
+    def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        return 0.0
 
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:

@@ -1,7 +1,11 @@
-"""Laws of whole matrices: each map of the tensor is one, from its inputs (with the window) to its outputs."""
+"""Laws of whole matrices: each map of the tensor is one, from its inputs (with the window) to its outputs.
+
+Those of this file are without chance: they say what stands where.
+"""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +16,16 @@ from numpy.typing import NDArray
 from initcore._validate import check_number
 from initcore.laws.base import MapLaw
 from initcore.layouts import Coordinates, Layout, Sizes
-from initcore.random import Key, draw
+from initcore.random import Key, draw, fits
 
 
 class MatrixLaw(MapLaw):
-    """A law that says what stands where in a map. A slice costs what its own elements cost."""
+    """A law that says what stands where in a map."""
+
+    gain: float
+
+    def __post_init__(self) -> None:
+        check_number("gain", self.gain)
 
     def _draw_maps(
         self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]
@@ -24,58 +33,44 @@ class MatrixLaw(MapLaw):
         sizes = layout.sizes(shape)
 
         def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
-            to[...] = self._values(layout.coordinates(shape, how["index"]), sizes, key)
+            fits("gain", self.gain, final)
+            if to.size:
+                self._fill(to, layout.coordinates(shape, how["index"]), sizes, key)
 
         return draw(fill, shape, **how)
 
+    def _check(self, sizes: Sizes) -> None:
+        """Raise ValueError if no map of these sizes has this law."""
+
     @abstractmethod
-    def _values(self, at: Coordinates, sizes: Sizes, key: Key) -> NDArray[Any]:
-        """Return the weights at these places, in an array that broadcasts to theirs."""
+    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
+        """Write the weights at these places, of which there is at least one, to an array of their shape."""
 
 
-@dataclass(frozen=True)
-class Orthogonal(MatrixLaw):
-    """A random (semi-)orthogonal matrix times ``gain``, by Haar measure; a kernel with a window is flattened.
+def row_of(at: Coordinates, sizes: Sizes) -> NDArray[Any]:
+    """Return the number of each element's row in its map as a matrix: window and inputs, by outputs."""
+    row = np.zeros((), np.intp)
+    for number, size in zip((*at.window, at.input), (*sizes.window, sizes.inputs), strict=True):
+        row = row * size + number
+    return row
 
-    Saxe et al. 2013, arXiv:1312.6120: every singular value is ``gain``, so a linear network of any depth
-    passes signal and gradient unchanged. Inputs (with the window) by outputs; the shorter side is
-    orthonormal. Every map of the layout is a matrix of its own. Computed in float64 by LAPACK, so the last
-    bits can differ from one LAPACK to another; ``index`` computes the maps that it touches.
 
-    >>> w = Orthogonal()((4, 3), key=0, dtype="float64")
-    >>> bool(abs(w.T @ w - np.eye(3)).max() < 1e-14)
-    True
-    """
-
-    gain: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_number("gain", self.gain)
-
-    def _values(self, at: Coordinates, sizes: Sizes, key: Key) -> NDArray[Any]:
-        row = np.zeros((), np.intp)
-        for number, size in zip((*at.window, at.input), (*sizes.window, sizes.inputs), strict=True):
-            row = row * size + number
-        rows = sizes.inputs * int(np.prod(sizes.window, dtype=np.intp))
-        maps, which = np.unique(at.map, return_inverse=True)
-        if not maps.size:
-            return np.zeros(())
-        matrices = np.stack([self._matrix(rows, sizes.outputs, key, int(number)) for number in maps])
-        found: NDArray[Any] = matrices[which.reshape(np.shape(at.map)), row, at.output]
-        return found
-
-    def _matrix(self, rows: int, columns: int, key: Key, step: int) -> NDArray[Any]:
-        normal = key.normal((max(rows, columns), min(rows, columns)), dtype="float64", step=step)
-        q, r = np.linalg.qr(normal)
-        q *= self.gain * np.where(np.diagonal(r) < 0, -1, 1)  # Mezzadri 2007, math-ph/0609050: makes it Haar
-        return q if rows >= columns else q.T
+def centre(at: Coordinates, sizes: Sizes) -> NDArray[Any]:
+    """Return which elements are at the centre of the window: of two middle places, at the later."""
+    here = np.ones((), bool)
+    for number, size in zip(at.window, sizes.window, strict=True):
+        here = here & (number == size // 2)
+    return here
 
 
 @dataclass(frozen=True)
 class Identity(MatrixLaw):
     """Passes input i on to output i, times ``gain``; a convolution does so from the centre of its window.
 
-    Le, Jaitly & Hinton 2015, arXiv:1504.00941.
+    Le, Jaitly & Hinton 2015, arXiv:1504.00941 (recurrent kernels). If there are more inputs than outputs, or
+    fewer, the rest gives or gets nothing: partial identity. With groups each group passes its own inputs on,
+    as PyTorch's ``dirac_``. Of an even window the centre is the later of the two middle places, as there.
+    A slice costs what its own elements cost.
 
     >>> Identity(2)((2, 3), key=0)
     array([[2., 0., 0.],
@@ -84,11 +79,59 @@ class Identity(MatrixLaw):
 
     gain: float = 1.0
 
-    def __post_init__(self) -> None:
-        check_number("gain", self.gain)
+    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
+        to.fill(0)
+        passed = centre(at, sizes) & (at.input == at.output)
+        np.copyto(to, self.gain, where=passed, casting="same_kind")
 
-    def _values(self, at: Coordinates, sizes: Sizes, key: Key) -> NDArray[Any]:
-        passed = at.input == at.output
+
+@dataclass(frozen=True)
+class ZerO(MatrixLaw):
+    """Identity if there are no more outputs than inputs, else columns of a Hadamard matrix, times ``gain``.
+
+    Zhao, Schäfer & Anandkumar 2021, arXiv:2110.12661, algorithms 1 and 2: nothing is random, and yet layers
+    that widen break the symmetry, since a Hadamard matrix mixes all inputs. Its size is the power of two next
+    to the number of outputs, and it is orthonormal, as in the authors' program. A convolution does this at
+    the centre of its window. A slice costs what its own elements cost.
+
+    >>> ZerO(2)((2, 4), key=0)
+    array([[ 1.,  1.,  1.,  1.],
+           [ 1., -1.,  1., -1.]], dtype=float32)
+    """
+
+    gain: float = 1.0
+
+    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
+        if sizes.outputs <= sizes.inputs:
+            Identity(self.gain)._fill(to, at, sizes, key)
+            return
+        order = (sizes.outputs - 1).bit_length()
+        odd = at.input & at.output  # Sylvester's matrix is (-1)^(number of common bits)
+        for shift in (32, 16, 8, 4, 2, 1):
+            odd = odd ^ (odd >> shift)
+        signs = 1 - 2 * (odd & 1)
+        scale = self.gain * 2 ** (-order / 2)
+        np.copyto(to, centre(at, sizes) * signs * scale, casting="same_kind")
+
+
+@dataclass(frozen=True)
+class Bilinear(MatrixLaw):
+    """A transposed convolution that interpolates, input i to output i, times ``gain``; any number of axes.
+
+    Long, Shelhamer & Darrell 2014, arXiv:1411.4038, section 3.3. To enlarge by s, an axis of the window
+    has 2 s - s mod 2 places. A slice costs what its own elements cost.
+
+    >>> from initcore.layouts import ConvTransposed
+    >>> Bilinear()((4, 1, 1), key=0, layout=ConvTransposed("io", stride=2))[:, 0, 0]
+    array([0.25, 0.75, 0.75, 0.25], dtype=float32)
+    """
+
+    gain: float = 1.0
+
+    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
+        weight = np.where(at.input == at.output, self.gain, 0.0)
         for number, size in zip(at.window, sizes.window, strict=True):
-            passed = passed & (number == size // 2)
-        return np.where(passed, self.gain, 0.0)
+            enlarges = math.ceil(size / 2)
+            middle = (size - 1) / 2 if size % 2 else enlarges - 0.5
+            weight = weight * (1 - abs(number - middle) / enlarges)
+        np.copyto(to, weight, casting="same_kind")

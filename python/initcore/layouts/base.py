@@ -123,7 +123,7 @@ class Layout(ABC):
         """
         sizes = check_shape(shape)
         found: dict[Role, list[NDArray[Any]]] = {role: [] for role in ROLES}
-        for axis, numbers in zip(self.axes(sizes), _open_grid(sizes, index), strict=True):
+        for axis, numbers in zip(self.axes(sizes), open_grid(sizes, index), strict=True):
             for i, (role, size) in enumerate(axis):
                 inner = math.prod(size for _, size in axis[i + 1 :])
                 digits = numbers // max(inner, 1) % max(size, 1)
@@ -144,7 +144,7 @@ def expand(index: Index | None, axes: int) -> tuple[int | slice, ...]:
     return (*items[:at], *[slice(None)] * missing, *items[at + 1 :])  # type: ignore[arg-type]
 
 
-def _open_grid(shape: tuple[int, ...], index: Index | None) -> list[NDArray[Any]]:
+def open_grid(shape: tuple[int, ...], index: Index | None) -> list[NDArray[Any]]:
     """For each axis of a tensor, the numbers on that axis of the elements of ``tensor[index]``."""
     items = expand(index, len(shape))
     numbers = [np.arange(size)[item] for size, item in zip(shape, items, strict=True)]
