@@ -72,7 +72,10 @@ def test_numbers_hang_on_seed_and_name_only():
     assert all(torch.equal(p, other.get_parameter(name)) for name, p in one.named_parameters())
 
 
-@pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
+ANY_SHAPE = [row for row in NAMED if row.name != "delta_orthogonal"]  # which refuses layers that narrow
+
+
+@pytest.mark.parametrize("row", ANY_SHAPE, ids=lambda row: row.name)
 def test_every_named_scheme(row):
     model = nn.Sequential(nn.Conv2d(4, 6, 3, groups=2), nn.ReLU(), nn.Linear(6, 5), nn.Linear(5, 4))
     table = ic.initialize(model, row.name, seed=2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,48 @@ from numpy.typing import NDArray
 from initcore._validate import check_number
 from initcore.laws.base import MapLaw
 from initcore.layouts import Coordinates, Layout, Sizes
-from initcore.random import Key, draw, fits
+from initcore.random import Index, Key, draw, fits
+
+
+@dataclass(frozen=True)
+class Elements:
+    """Which elements of which tensor are to be written: those of ``tensor[index]``."""
+
+    shape: tuple[int, ...]
+    layout: Layout
+    index: Index | None
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """Of the maps of the whole tensor."""
+        return self.layout.sizes(self.shape)
+
+    @cached_property
+    def at(self) -> Coordinates:
+        """Where the elements lie in the maps."""
+        return self.layout.coordinates(self.shape, self.index)
+
+    @property
+    def rows(self) -> int:
+        """How many rows a map has as a matrix: window and inputs, by outputs."""
+        return math.prod(self.sizes.window) * self.sizes.inputs
+
+    @property
+    def row(self) -> NDArray[Any]:
+        """The number of each element's row."""
+        row = np.zeros((), np.intp)
+        sizes = (*self.sizes.window, self.sizes.inputs)
+        for number, size in zip((*self.at.window, self.at.input), sizes, strict=True):
+            row = row * size + number
+        return row
+
+    @property
+    def central(self) -> NDArray[Any]:
+        """Which of them are at the centre of the window: of two middle places, at the later."""
+        here = np.ones((), bool)
+        for number, size in zip(self.at.window, self.sizes.window, strict=True):
+            here = here & (number == size // 2)
+        return here
 
 
 class MatrixLaw(MapLaw):
@@ -30,37 +72,18 @@ class MatrixLaw(MapLaw):
     def _draw_maps(
         self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]
     ) -> NDArray[Any]:
-        sizes = layout.sizes(shape)
+        chosen = Elements(shape, layout, how["index"])
 
         def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
             fits("gain", self.gain, final)
             if to.size:
-                self._fill(to, layout.coordinates(shape, how["index"]), sizes, key)
+                self._fill(to, chosen, key)
 
         return draw(fill, shape, **how)
 
-    def _check(self, sizes: Sizes) -> None:
-        """Raise ValueError if no map of these sizes has this law."""
-
     @abstractmethod
-    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
-        """Write the weights at these places, of which there is at least one, to an array of their shape."""
-
-
-def row_of(at: Coordinates, sizes: Sizes) -> NDArray[Any]:
-    """Return the number of each element's row in its map as a matrix: window and inputs, by outputs."""
-    row = np.zeros((), np.intp)
-    for number, size in zip((*at.window, at.input), (*sizes.window, sizes.inputs), strict=True):
-        row = row * size + number
-    return row
-
-
-def centre(at: Coordinates, sizes: Sizes) -> NDArray[Any]:
-    """Return which elements are at the centre of the window: of two middle places, at the later."""
-    here = np.ones((), bool)
-    for number, size in zip(at.window, sizes.window, strict=True):
-        here = here & (number == size // 2)
-    return here
+    def _fill(self, to: NDArray[Any], chosen: Elements, key: Key) -> None:
+        """Write the weights of these elements, of which there is at least one, to an array of their shape."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +102,9 @@ class Identity(MatrixLaw):
 
     gain: float = 1.0
 
-    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
+    def _fill(self, to: NDArray[Any], chosen: Elements, key: Key) -> None:
         to.fill(0)
-        passed = centre(at, sizes) & (at.input == at.output)
+        passed = chosen.central & (chosen.at.input == chosen.at.output)
         np.copyto(to, self.gain, where=passed, casting="same_kind")
 
 
@@ -101,17 +124,17 @@ class ZerO(MatrixLaw):
 
     gain: float = 1.0
 
-    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
-        if sizes.outputs <= sizes.inputs:
-            Identity(self.gain)._fill(to, at, sizes, key)
+    def _fill(self, to: NDArray[Any], chosen: Elements, key: Key) -> None:
+        if chosen.sizes.outputs <= chosen.sizes.inputs:
+            Identity(self.gain)._fill(to, chosen, key)
             return
-        order = (sizes.outputs - 1).bit_length()
-        odd = at.input & at.output  # Sylvester's matrix is (-1)^(number of common bits)
+        order = (chosen.sizes.outputs - 1).bit_length()
+        odd = chosen.at.input & chosen.at.output  # Sylvester's matrix is (-1)^(number of common bits)
         for shift in (32, 16, 8, 4, 2, 1):
             odd = odd ^ (odd >> shift)
         signs = 1 - 2 * (odd & 1)
         scale = self.gain * 2 ** (-order / 2)
-        np.copyto(to, centre(at, sizes) * signs * scale, casting="same_kind")
+        np.copyto(to, chosen.central * signs * scale, casting="same_kind")
 
 
 @dataclass(frozen=True)
@@ -128,9 +151,9 @@ class Bilinear(MatrixLaw):
 
     gain: float = 1.0
 
-    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
-        weight = np.where(at.input == at.output, self.gain, 0.0)
-        for number, size in zip(at.window, sizes.window, strict=True):
+    def _fill(self, to: NDArray[Any], chosen: Elements, key: Key) -> None:
+        weight = np.where(chosen.at.input == chosen.at.output, self.gain, 0.0)
+        for number, size in zip(chosen.at.window, chosen.sizes.window, strict=True):
             enlarges = math.ceil(size / 2)
             middle = (size - 1) / 2 if size % 2 else enlarges - 0.5
             weight = weight * (1 - abs(number - middle) / enlarges)

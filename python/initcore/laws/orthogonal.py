@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from initcore.laws.matrices import MatrixLaw, centre, row_of
-from initcore.layouts import Coordinates, LayoutLike, Sizes, of
+from initcore.laws.matrices import Elements, MatrixLaw
+from initcore.layouts import LayoutLike, Sizes, of
 from initcore.random import Key, Shape
 
 
@@ -21,8 +21,8 @@ class Orthogonal(MatrixLaw):
     Saxe et al. 2013, arXiv:1312.6120: every singular value is ``gain``, so a linear network of any depth
     passes signal and gradient unchanged. Inputs (with the window) by outputs; the shorter side is
     orthonormal. Every map of the layout is a matrix of its own: each group, each gate of a recurrent layer,
-    query, key and value. Computed in float64 by LAPACK, so the last bits can differ from one LAPACK to
-    another; a slice costs the maps that it touches.
+    query, key and value. A slice costs, in each map that it touches, the reflections up to its last row, or
+    column if these are the fewer: for the first tenth of a square a sixtieth of the whole.
 
     >>> w = Orthogonal()((4, 3), key=0, dtype="float64")
     >>> bool(abs(w.T @ w - np.eye(3)).max() < 1e-14)
@@ -37,9 +37,18 @@ class Orthogonal(MatrixLaw):
         sizes = of(layout).sizes(shape)
         return abs(self.gain) / math.sqrt(max(math.prod(sizes.window) * sizes.inputs, sizes.outputs, 1))
 
-    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
-        rows = math.prod(sizes.window) * sizes.inputs
-        to[...] = self.gain * _chosen(rows, sizes.outputs, at.map, row_of(at, sizes), at.output, key)
+    def _fill(self, to: NDArray[Any], chosen: Elements, key: Key) -> None:
+        matrices = chosen.sizes.maps, chosen.rows, chosen.sizes.outputs
+        if chosen.index is not None:
+            at = chosen.at.map, chosen.row, chosen.at.output
+            to[...] = _block(matrices, at, self.gain, key, to.dtype)
+            return
+        # The whole, in place where its maps are matrices in memory too.
+        by_role = chosen.layout.sorted(to)
+        view = by_role.reshape(matrices)
+        key.orthogonal(matrices, self.gain, out=view)
+        if not np.may_share_memory(view, to):
+            by_role[...] = view.reshape(by_role.shape)
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class DeltaOrthogonal(MatrixLaw):
 
     Xiao et al. 2018, arXiv:1806.05393, section 3.3: it keeps the norm of any signal (on a torus), so that
     networks of thousands of such layers can be trained. Of an even window the centre is the later of the two
-    middle places. A slice costs the maps that it touches.
+    middle places. A slice costs what it does of `Orthogonal`.
 
     Raises:
         ValueError: when called, for more inputs than outputs: such a map cannot keep the norm of all inputs.
@@ -67,24 +76,25 @@ class DeltaOrthogonal(MatrixLaw):
                 f"got {sizes.inputs} inputs and {sizes.outputs} outputs"
             )
 
-    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
-        weights = _chosen(sizes.inputs, sizes.outputs, at.map, at.input, at.output, key)
+    def _fill(self, to: NDArray[Any], chosen: Elements, key: Key) -> None:
         to.fill(0)
-        np.copyto(to, self.gain * weights, where=centre(at, sizes), casting="same_kind")
+        central = chosen.central
+        if central.any():
+            matrices = chosen.sizes.maps, chosen.sizes.inputs, chosen.sizes.outputs
+            at = chosen.at.map, chosen.at.input, chosen.at.output
+            np.copyto(to, _block(matrices, at, self.gain, key, to.dtype), where=central)
 
 
-def _chosen(
-    rows: int, columns: int, number: NDArray[Any], row: NDArray[Any], column: NDArray[Any], key: Key
+def _block(
+    shape: tuple[int, ...],
+    at: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
+    gain: float,
+    key: Key,
+    dtype: np.dtype[Any],
 ) -> NDArray[Any]:
-    """Elements (row, column) of the orthogonal matrices with these numbers."""
-    maps, which = np.unique(number, return_inverse=True)
-    matrices = np.stack([_haar(rows, columns, key, int(step)) for step in maps])
-    found: NDArray[Any] = matrices[which.reshape(np.shape(number)), row, column]
+    """Elements of orthogonal matrices, out of the smallest block of these that has them all."""
+    first = [int(numbers.min()) for numbers in at]
+    index = tuple(slice(low, int(numbers.max()) + 1) for low, numbers in zip(first, at, strict=True))
+    block = key.orthogonal(shape, gain, dtype=dtype, index=index)
+    found: NDArray[Any] = block[tuple(numbers - low for low, numbers in zip(first, at, strict=True))]
     return found
-
-
-def _haar(rows: int, columns: int, key: Key, step: int) -> NDArray[Any]:
-    normal = key.normal((max(rows, columns), min(rows, columns)), dtype="float64", step=step)
-    q, r = np.linalg.qr(normal)
-    q *= np.where(np.diagonal(r) < 0, -1, 1)  # Mezzadri 2007, math-ph/0609050: makes it Haar
-    return q if rows >= columns else q.T

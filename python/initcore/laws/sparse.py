@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initcore._validate import check_count, check_number
-from initcore.laws.matrices import MatrixLaw, row_of
-from initcore.layouts import Coordinates, LayoutLike, Sizes, of
+from initcore.laws.matrices import Elements, MatrixLaw
+from initcore.layouts import LayoutLike, of
 from initcore.random import Key, Shape
 
 
@@ -71,10 +71,10 @@ class Sparse(MatrixLaw):
     def _stddev(self, rows: int) -> float:
         return self.gain / math.sqrt(self.count(rows) or 1) if self.stddev is None else self.stddev
 
-    def _fill(self, to: NDArray[Any], at: Coordinates, sizes: Sizes, key: Key) -> None:
-        rows, units = math.prod(sizes.window) * sizes.inputs, sizes.maps * sizes.outputs
+    def _fill(self, to: NDArray[Any], chosen: Elements, key: Key) -> None:
+        rows, units = chosen.rows, chosen.sizes.maps * chosen.sizes.outputs
         count = self.count(rows)
-        unit = at.map * sizes.outputs + at.output
+        unit = chosen.at.map * chosen.sizes.outputs + chosen.at.output
         first = int(unit.min())
         touched = (slice(first, int(unit.max()) + 1),)
         order = key.uniform((units, rows), dtype="float64", index=touched)
@@ -82,4 +82,4 @@ class Sparse(MatrixLaw):
         values = key.normal((units, count), 0.0, self._stddev(rows), dtype="float64", index=touched, step=1)
         weights = np.zeros(order.shape)
         np.put_along_axis(weights, kept, values, axis=1)
-        to[...] = weights[unit - first, row_of(at, sizes)]
+        to[...] = weights[unit - first, chosen.row]

@@ -102,17 +102,20 @@ class Layout(ABC):
         >>> Packed("oi", 3).maps(np.zeros((30, 7))).shape  # query, key and value: from 7 inputs to 10 outputs
         (3, 7, 10)
         """
-        pieces = [piece for axis in self.axes(array.shape) for piece in axis]
-        order = [i for role in ROLES for i, (other, _) in enumerate(pieces) if other == role]
-        split = array.reshape([size for _, size in pieces]).transpose(order)
         sizes = self.sizes(array.shape)
-        view = split.reshape(sizes.maps, *sizes.window, sizes.inputs, sizes.outputs)
+        view = self.sorted(array).reshape(sizes.maps, *sizes.window, sizes.inputs, sizes.outputs)
         if view.size and not np.may_share_memory(view, array):
             raise ValueError(
                 f"{self} has inputs or outputs on axes that are apart: no view of an array of "
                 f"shape {array.shape} and strides {array.strides} has them on one axis"
             )
         return view
+
+    def sorted(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return a view of ``array``, always: first all axes over maps, then window, inputs and outputs."""
+        pieces = [piece for axis in self.axes(array.shape) for piece in axis]
+        order = [i for role in ROLES for i, (other, _) in enumerate(pieces) if other == role]
+        return array.reshape([size for _, size in pieces]).transpose(order)
 
     def coordinates(self, shape: Shape, index: Index | None = None) -> Coordinates:
         """Return where the elements of ``tensor[index]`` lie in the maps; ravelled in the order of the axes.
