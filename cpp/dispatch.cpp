@@ -5,6 +5,9 @@
 #include <atomic>
 #include <stdexcept>
 
+#include "bf16_self_test.h"
+#include "tiles.h"
+
 namespace initcore {
 
 #define DECLARE(name, Family) extern const Both<Family> name;
@@ -46,17 +49,29 @@ const Row kRows[] = {
 
 struct Bf16Row {
   const Bf16Kernels* kernels;
-  bool (*supported)();
+  bool (*runs)();
 };
 
-#define X(name, features) {&name::bf16, [] { return bool(features); }},
+// A row is tested once, by whoever asks first; the others wait for the answer.
+#define X(name, features)                                          \
+  {&name::bf16, [] {                                               \
+     static const bool runs = (features) && self_test(name::bf16); \
+     return runs;                                                  \
+   }},
 const std::vector<Bf16Row> kBf16Rows = {
 #include "bf16_list.inc"
 };
 #undef X
 
 std::atomic<const Kernels*> active{nullptr};
-std::atomic<const Bf16Kernels*> active_bf16{nullptr};
+constexpr Bf16Kernels kUndecided{};  // until a product is asked for
+std::atomic<const Bf16Kernels*> active_bf16{&kUndecided};
+
+const Bf16Kernels* best_bf16() {
+  for (const Bf16Row& row : kBf16Rows)
+    if (row.runs()) return row.kernels;
+  return nullptr;
+}
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -99,7 +114,11 @@ void use_isa(const std::string& name) {
 }
 
 const Bf16Kernels* bf16_kernels() {
-  return kernels().isa == runnable_isas().front() ? active_bf16.load(std::memory_order_acquire) : nullptr;
+  if (kernels().isa != runnable_isas().front()) return nullptr;
+  const Bf16Kernels* found = active_bf16.load(std::memory_order_acquire);
+  if (found != &kUndecided) return found;
+  const Bf16Kernels* best = best_bf16();
+  return active_bf16.compare_exchange_strong(found, best) ? best : found;
 }
 
 const Bf16Kernels& need_bf16() {
@@ -116,7 +135,7 @@ std::vector<std::string> compiled_bf16() {
 std::vector<std::string> runnable_bf16() {
   std::vector<std::string> names;
   for (const Bf16Row& row : kBf16Rows)
-    if (row.supported()) names.emplace_back(row.kernels->name);
+    if (row.runs()) names.emplace_back(row.kernels->name);
   return names;
 }
 
@@ -131,10 +150,10 @@ std::string choose_bf16(const std::vector<std::string>& runnable, const std::str
 }
 
 void use_bf16(const std::string& name) {
-  const std::string chosen = choose_bf16(runnable_bf16(), name);
-  const Bf16Kernels* found = nullptr;
+  const Bf16Kernels* found = name.empty() ? &kUndecided : nullptr;
   for (const Bf16Row& row : kBf16Rows)
-    if (chosen == row.kernels->name) found = row.kernels;
+    if (name == row.kernels->name && row.runs()) found = row.kernels;
+  if (!found) choose_bf16(runnable_bf16(), name);  // throws, unless there shall be none
   active_bf16.store(found, std::memory_order_release);
 }
 

@@ -39,7 +39,8 @@ std::vector<std::string> runnable_bf16();
 /// As choose_isa(); "" also where `runnable` is empty, or `wanted` is "off".
 std::string choose_bf16(const std::vector<std::string>& runnable, const std::string& wanted);
 
-/// Switches the product of bfloat16 operands, as use_isa() does all others.
+/// Switches the product of bfloat16 operands, as use_isa() does all others. "" leaves the choice to the first
+/// who asks for one: only then are instructions tested, and the system asked for what they need.
 void use_bf16(const std::string& name);
 
 }  // namespace initcore

@@ -7,6 +7,7 @@ import itertools
 import os
 from dataclasses import dataclass
 
+import emulated_amx
 import numpy as np
 import pytest
 
@@ -34,6 +35,13 @@ class Kernel:
     dtype: type
     bf16: bool = False
 
+    def choose(self):
+        if self.bf16:
+            _core.use_isa(_core.isas()[0])
+            _core.use_bf16(self.name)
+        else:
+            _core.use_isa(self.name)
+
     def __call__(self, layout, a, b, c, **epilogue):
         _core.matmul(layout, a, b, c, bf16=self.bf16, **epilogue)
 
@@ -48,20 +56,29 @@ class Kernel:
         return 2 * (k + 2) * np.finfo(self.dtype).eps * (1e-30 + self.product(layout, abs(a), abs(b)))
 
 
-KERNELS = [Kernel(isa, dtype) for isa in _core.isas() for dtype in (np.float32, np.float64)] + [
-    Kernel(name, np.float32, bf16=True) for name in _core.bf16()
-]
+class EmulatedAmx(Kernel):
+    """The kernel for AMX tiles, where there are none."""
+
+    def choose(self):
+        emulated_amx.library()
+
+    def __call__(self, layout, a, b, c, **epilogue):
+        emulated_amx.matmul(layout, a, b, c, **epilogue)
+
+
+IN_BF16 = [Kernel(name, np.float32, bf16=True) for name in _core.bf16()]
+if emulated_amx.NAME not in _core.bf16():
+    obstacle = emulated_amx.obstacle()
+    mark = pytest.mark.skipif(obstacle is not None, reason=obstacle or "")
+    IN_BF16.append(pytest.param(EmulatedAmx("amx_bf16, emulated", np.float32, bf16=True), marks=mark))
+KERNELS = [Kernel(isa, dtype) for isa in _core.isas() for dtype in (np.float32, np.float64)] + IN_BF16
 
 
 @pytest.fixture(params=KERNELS, ids=lambda kernel: f"{kernel.name}-{kernel.dtype.__name__}")
 def kernel(request):
     """Each product that this machine runs, in turn."""
     isa = _core.active_isa()
-    if request.param.bf16:
-        _core.use_isa(_core.isas()[0])
-        _core.use_bf16(request.param.name)
-    else:
-        _core.use_isa(request.param.name)
+    request.param.choose()
     yield request.param
     _core.use_isa(isa)
     _core.use_bf16(os.environ.get("INITCORE_BF16", ""))
@@ -214,11 +231,12 @@ def test_the_output_shares_no_memory_with_what_is_multiplied(shared):
 # Operands of bfloat16
 
 bf16 = pytest.mark.skipif(not _core.active_bf16(), reason="needs an instruction for products in bfloat16")
+in_bf16 = pytest.mark.parametrize("kernel", IN_BF16, ids=lambda kernel: kernel.name, indirect=True)
 
 
-@bf16
+@in_bf16
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_operands_are_rounded_to_the_nearest_even_bfloat16(layout):
+def test_operands_are_rounded_to_the_nearest_even_bfloat16(kernel, layout):
     """Every exponent; a half up and down, just above and just below it, in either operand."""
     exponents = np.arange(1, 255, dtype=np.uint32)[:, None] << 23
     x = (exponents + np.array([0x8000, 0x18000, 0x7FFF, 0x8001, 0xFFFF], np.uint32)).ravel().view(np.float32)
@@ -227,28 +245,28 @@ def test_operands_are_rounded_to_the_nearest_even_bfloat16(layout):
     for a, b in ((column, one), (one, column.T)):
         c = np.full((a.shape[0], b.shape[1]), np.nan, np.float32)
         transposed = [np.ascontiguousarray(m.T) if layout[i] == "t" else m for i, m in enumerate((a, b))]
-        _core.matmul(layout, *transposed, c, bf16=True)
+        kernel(layout, *transposed, c)
         np.testing.assert_array_equal(c.ravel(), to_bf16(x))
 
 
-@bf16
-def test_in_bf16_nan_and_infinity_come_through_and_stay_where_they_are():
+@in_bf16
+def test_in_bf16_nan_and_infinity_come_through_and_stay_where_they_are(kernel):
     a, b = np.ones((7, 5), np.float32), np.ones((5, 18), np.float32)
     a[2, 4], a[4, 1], b[3, 17] = np.nan, np.inf, -np.inf
     c = np.zeros((7, 18), np.float32)
-    _core.matmul("nn", a, b, c, bf16=True)
+    kernel("nn", a, b, c)
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(c, a @ b)
 
 
-@bf16
-def test_in_bf16_nothing_is_left_of_subnormal_numbers():
+@in_bf16
+def test_in_bf16_nothing_is_left_of_subnormal_numbers(kernel):
     tiny = np.finfo(np.float32).tiny
     a = np.array([[tiny / 2, 0], [tiny, 0], [0, -tiny / 4]], np.float32)
     c = np.full((3, 1), np.nan, np.float32)
-    _core.matmul("nn", a, np.array([[2.0], [2.0]], np.float32), c, bf16=True)
+    kernel("nn", a, np.array([[2.0], [2.0]], np.float32), c)
     np.testing.assert_array_equal(c, [[0], [2 * tiny], [0]])  # operands
-    _core.matmul("nn", a, np.array([[0.5], [0.5]], np.float32), c, bf16=True)
+    kernel("nn", a, np.array([[0.5], [0.5]], np.float32), c)
     np.testing.assert_array_equal(c, np.zeros((3, 1)))  # results
 
 

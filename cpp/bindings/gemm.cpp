@@ -38,9 +38,8 @@ void run(const Product<T>& product, const GemmKernels<T>* bf16, Index part = 0, 
   const GemmKernels<T>& gemm = bf16 ? *bf16 : kernels().gemm.of<T>();
   const Index units = gemm.units(product);
   const Index first = units * part / parts, last = units * (part + 1) / parts;
-  // 8 multiply-adds, or 16 in bfloat16, take about as long as one element of another kernel.
   const double work =
-      double(product.m) * double(product.n) * double(product.k) / double((bf16 ? 16 : 8) * parts);
+      double(product.m) * double(product.n) * double(product.k) / double(gemm.per_element * parts);
   parallel_for(last - first, work,
                [&](Index begin, Index end) { gemm.run(product, first + begin, first + end); });
 }

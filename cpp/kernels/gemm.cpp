@@ -238,13 +238,13 @@ void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
 
 template <typename T>
 Index units(const Product<T>& s) {
-  return is_thin(s) ? count_units(thin(s).s, kThinColumns) : count_units(s, kColumns<T>);
+  return is_thin(s) ? count_units(thin(s).s, kBlock, kThinColumns) : count_units(s, kBlock, kColumns<T>);
 }
 
 template <typename T>
 void run(const Product<T>& s, Index begin, Index end) {
   if (is_thin(s)) return run_thin(s, begin, end);
-  each_panel(s, kColumns<T>, begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
+  each_panel(s, kBlock, kColumns<T>, begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
     if (s.layout != Layout::kTN) {
       run_panel<T, kVectors, RowsOfA>(s, j0, width, i0, i1);
     } else if (s.rows) {
@@ -258,6 +258,6 @@ void run(const Product<T>& s, Index begin, Index end) {
 }  // namespace
 
 extern const Both<GemmKernels> gemm;
-constinit const Both<GemmKernels> gemm{{units<float>, run<float>}, {units<double>, run<double>}};
+constinit const Both<GemmKernels> gemm{{units<float>, run<float>, 8}, {units<double>, run<double>, 8}};
 
 }  // namespace initcore::INITCORE_ISA

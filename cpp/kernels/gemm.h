@@ -43,6 +43,9 @@ struct GemmKernels {
 
   /// Computes units [begin, end).
   void (*run)(const Product<T>& product, Index begin, Index end);
+
+  /// So many multiply-adds take about as long as one element of another kernel.
+  Index per_element;
 };
 
 }  // namespace initcore

@@ -124,7 +124,7 @@ void dots_of(const Thin<T>& t, Index i, Index rows, Index j0, Index width) {
 template <typename T>
 void run_thin(const Product<T>& s, Index begin, Index end) {
   const Thin<T> t = thin(s);
-  each_panel(t.s, kThinColumns, begin, end, [&t](Index j0, Index width, Index, Index) {
+  each_panel(t.s, kBlock, kThinColumns, begin, end, [&t](Index j0, Index width, Index, Index) {
     if (t.s.layout == Layout::kNT) {
       for (Index i = 0; i < t.s.m; i += 4) dots_of<4>(t, i, min<Index>(4, t.s.m - i), j0, width);
     } else {

@@ -7,28 +7,28 @@
 namespace initcore::INITCORE_ISA {
 namespace {
 
-/// Rows of a unit: a multiple of all tile heights. A unit is one block of so many rows of one panel of
-/// columns.
+/// Rows of a block: a multiple of the heights of all tiles in registers.
 inline constexpr Index kBlock = 48;
 
-/// How many units there are with panels of `columns`.
+/// How many units there are. A unit is one block of `rows` of one panel of `columns`.
 template <typename T>
-Index count_units(const Product<T>& s, Index columns) {
-  return ((s.m + kBlock - 1) / kBlock) * ((s.n + columns - 1) / columns);
+Index count_units(const Product<T>& s, Index rows, Index columns) {
+  return ((s.m + rows - 1) / rows) * ((s.n + columns - 1) / columns);
 }
 
 /// Calls run(j0, width, i0, i1), rows [i0, i1) of the panel [j0, j0 + width), until units [begin, end) are
 /// done. Units of the same panel come together, so that its part of b is packed once; so do up to `most`
 /// panels of which all rows are to be done.
 template <typename T, typename Run>
-void each_panel(const Product<T>& s, Index columns, Index begin, Index end, Run run, Index most = 1) {
-  const Index blocks = (s.m + kBlock - 1) / kBlock;
+void each_panel(const Product<T>& s, Index rows, Index columns, Index begin, Index end, Run run,
+                Index most = 1) {
+  const Index blocks = (s.m + rows - 1) / rows;
   while (begin < end) {
     const Index panel = begin / blocks;
     const Index whole = max<Index>(1, begin == panel * blocks ? min(most, (end - begin) / blocks) : 1);
     const Index stop = min(end, (panel + whole) * blocks);
-    const Index i0 = (begin - panel * blocks) * kBlock;
-    const Index i1 = whole > 1 ? s.m : min(s.m, (stop - panel * blocks) * kBlock);
+    const Index i0 = (begin - panel * blocks) * rows;
+    const Index i1 = whole > 1 ? s.m : min(s.m, (stop - panel * blocks) * rows);
     const Index j0 = panel * columns;
     run(j0, min(whole * columns, s.n - j0), i0, i1);
     begin = stop;
