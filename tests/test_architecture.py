@@ -26,7 +26,7 @@ ORDER = """
     _core _validate _table info precision
     random layouts fans
     quadrature activations callables gains meanfield gain_table theory calibration
-    laws initializers residual
+    laws initializers residual mup
     dataset _files weights _targets _row_weights statistics
     plan roof
     losses metrics

@@ -24,7 +24,7 @@ from initcore.random import Key
 from initcore.theory import gain_table
 
 if typing.TYPE_CHECKING:
-    from initcore import data_dependent, datasets, residual, schedules
+    from initcore import data_dependent, datasets, mup, residual, schedules
     from initcore.apply import initialize
     from initcore.experiment import compare
 
@@ -54,6 +54,7 @@ __all__ = [
     "layouts",
     "losses",
     "metrics",
+    "mup",
     "optimizers",
     "regularizers",
     "residual",
@@ -69,6 +70,7 @@ _LATE = {
     "data_dependent": "data_dependent",
     "datasets": "datasets",
     "initialize": "apply",
+    "mup": "mup",
     "residual": "residual",
     "schedules": "schedules",
 }
