@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from initcore import layouts
+from initcore.destination import opened
 from initcore.layouts import Layout, LayoutLike, Part, Sizes
 from initcore.layouts.base import expand
 from initcore.random import Index, Key, KeyLike, Shape, check_shape, draw
@@ -28,7 +29,7 @@ class Initializer(ABC):
         dtype: DTypeLike = "float32",
         layout: LayoutLike = "io",
         index: Index | None = None,
-        out: NDArray[Any] | None = None,
+        out: Any = None,
     ) -> NDArray[Any]:
         """Return a new tensor, or a part of one.
 
@@ -39,14 +40,16 @@ class Initializer(ABC):
             layout: ``"io"``: (\\*window, in, out); ``"oi"``: (out, in, \\*window); or an object of
                 `initcore.layouts`.
             index: Return only ``tensor[index]``, with the same bits as in the whole tensor.
-            out: Array of the result's shape to fill and return.
+            out: Of the result's shape, to fill and return: an array of any strides but negative ones, a
+                buffer, or a tensor on the CPU, through DLPack or ``__array__``. See `destination.opened`.
 
         Raises:
             TypeError, ValueError, IndexError: an argument is none of this; ``out`` is as it was then.
         """
         sizes, stream = check_shape(shape), Key.of(key)
-        how = {"dtype": dtype, "index": index, "out": out}
-        return self._draw(sizes, stream, layouts.of(layout), how)
+        how = {"dtype": dtype, "index": index, "out": None if out is None else opened(out)}
+        drawn = self._draw(sizes, stream, layouts.of(layout), how)
+        return drawn if out is None else out
 
     def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float | None:
         """Return the standard deviation that the law promises for a tensor of this shape, if it does."""

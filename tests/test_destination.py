@@ -1,0 +1,153 @@
+"""What can be filled in place: every kind of memory that can be written, and a sentence for every other."""
+
+import array
+import ctypes
+import mmap
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import as_strided
+
+import initcore as ic
+from initcore.destination import opened
+from initcore.initializers import NAMED, HeNormal, RandomNormal
+
+KEY = ic.Key(0) / "destination"
+
+
+class Lender:
+    """Gives its array through one protocol only."""
+
+    def __init__(self, found):
+        self.found = found
+
+
+class ByArray(Lender):
+    def __array__(self, dtype=None, copy=None):
+        return self.found
+
+
+class Copying(Lender):
+    def __array__(self, dtype=None, copy=None):
+        return self.found.copy()
+
+
+class ByDlpack(Lender):
+    def __dlpack__(self, **how):
+        return self.found.__dlpack__(**how)
+
+    def __dlpack_device__(self):
+        return self.found.__dlpack_device__()
+
+
+def strided(shape):
+    """Arrays whose memory has gaps, another order of the axes, or another start."""
+    rows, columns = shape
+    yield np.empty((rows, columns, 3), "float32")[..., 1]
+    yield np.empty((columns, rows), "float32").T
+    yield np.empty((2 * rows, 3 * columns), "float32")[1::2, ::3]
+    yield np.empty((rows, columns), ">f4")
+    yield np.empty(4 * rows * columns + 1, "uint8")[1:].view("float32").reshape(shape)
+
+
+@pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
+def test_arrays_of_any_strides(row):
+    whole = row.law((6, 8), KEY)
+    for out in strided((6, 8)):
+        assert row.law((6, 8), KEY, out=out) is out
+        assert np.array_equal(out, whole)
+
+
+def test_whatever_has_a_buffer():
+    whole = RandomNormal()((6,), KEY)
+    numbers = array.array("f", bytes(24))
+    numbers_in_c = (ctypes.c_float * 6)()
+    view = memoryview(bytearray(24)).cast("f")
+    with mmap.mmap(-1, 24) as mapped:
+        in_map = memoryview(mapped).cast("f")
+        for out in (numbers, numbers_in_c, view, in_map):
+            assert RandomNormal()((6,), KEY, out=out) is out
+            assert np.array_equal(out, whole)
+        in_map.release()
+        del out
+
+
+@pytest.mark.parametrize("kind", [ByArray, ByDlpack])
+def test_whatever_lends_its_memory(kind):
+    lender = kind(np.zeros((6, 8), "float32"))
+    assert HeNormal()((6, 8), KEY, out=lender) is lender
+    assert np.array_equal(lender.found, HeNormal()((6, 8), KEY))
+
+
+def test_a_slice_goes_into_a_part_of_the_memory():
+    memory = np.zeros((6, 8), "float32")
+    HeNormal()((60, 80), KEY, index=(slice(6, 9), slice(10, 14)), out=memory[1:4, 2:6])
+    assert np.array_equal(memory[1:4, 2:6], HeNormal()((60, 80), KEY)[6:9, 10:14])
+    assert np.count_nonzero(memory) == 12
+
+
+READ_ONLY = np.zeros((2, 3), "float32")
+READ_ONLY.flags.writeable = False
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "out"),
+    [
+        (ValueError, "writable, got a read-only array", READ_ONLY),
+        (ValueError, "writable, got a read-only ByArray", ByArray(READ_ONLY)),
+        (ValueError, "writable, got a read-only bytes", bytes(24)),
+        (ValueError, "writable, got a read-only float32", np.float32(1)),
+        (ValueError, "backwards", np.zeros((2, 3), "float32")[::-1]),
+        (ValueError, "backwards", np.zeros((2, 3), "float32")[:, ::-1]),
+        (ValueError, "share memory", as_strided(np.zeros(3, "float32"), (2, 3), (0, 4))),
+        (ValueError, "share memory", as_strided(np.zeros(4, "float32"), (2, 3), (4, 4))),
+        (ValueError, "share memory", as_strided(np.zeros(8, "float32"), (2, 3), (6, 2))),
+        (TypeError, "got Copying .__array__: it gives a copy", Copying(np.zeros((2, 3), "float32"))),
+        (TypeError, "got list", [[0.0] * 3] * 2),
+        (TypeError, "got object", object()),
+        (ValueError, r"shape \(2, 3\)", np.zeros((3, 2), "float32")),
+        (TypeError, "dtype", np.zeros((2, 3), "int32")),
+    ],
+)
+def test_what_cannot_be_filled_is_refused_with_a_sentence(error, words, out):
+    with pytest.raises(error, match=words):
+        HeNormal()((2, 3), KEY, out=out)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1), (0, 3), (), (1,)])
+def test_axes_of_one_or_none_have_no_direction(shape):
+    """NumPy gives them any stride; neither backwards nor overlapping means anything there."""
+    for stride in (-4, 0, 4):
+        strides = [stride if size < 2 else 4 for size in shape]
+        assert opened(as_strided(np.zeros(8, "float32"), shape, strides)).shape == shape
+
+
+def test_axes_that_interleave_without_meeting_are_fine():
+    memory = np.zeros(16, "float32")
+    out = as_strided(memory, (3, 2), (8, 12))  # elements 0 3, 2 5, 4 7
+    assert np.array_equal(RandomNormal()((3, 2), KEY, out=out), RandomNormal()((3, 2), KEY))
+
+
+@pytest.mark.peers
+def test_tensors_of_torch():
+    torch = pytest.importorskip("torch", reason="fills a live tensor")
+    whole = HeNormal()((6, 8), KEY, layout="oi")
+    for out in (torch.empty(6, 8), torch.empty(8, 6).T, torch.empty(6, 16)[:, ::2]):
+        assert HeNormal()((6, 8), KEY, layout="oi", out=out) is out
+        assert np.array_equal(out.numpy(), whole)
+    half = torch.empty(6, 8, dtype=torch.float16)
+    HeNormal()((6, 8), KEY, layout="oi", out=half)
+    assert np.array_equal(half.numpy(), whole.astype("float16"))
+    with pytest.raises(ValueError, match="share memory"):
+        HeNormal()((6, 8), KEY, out=torch.empty(8).expand(6, 8))
+    with pytest.raises(TypeError, match=r"got Parameter .*grad"):
+        HeNormal()((6, 8), KEY, out=torch.nn.Parameter(torch.empty(6, 8)))
+    with pytest.raises(TypeError, match="got Tensor"):
+        HeNormal()((6, 8), KEY, out=torch.empty(6, 8, device="meta"))
+
+
+@pytest.mark.peers
+def test_arrays_of_jax_are_never_written():
+    jax = pytest.importorskip("jax", reason="refuses a live array")
+    with pytest.raises(ValueError, match="read-only"):
+        HeNormal()((6, 8), KEY, out=jax.numpy.zeros((6, 8)))
