@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch", reason="stands in for a live torch.nn.init"
 pytestmark = pytest.mark.peers
 from torch.nn import init as theirs  # noqa: E402
 
+from initcore.apply import named  # noqa: E402
 from initcore.torch import init as ours  # noqa: E402
 from initcore.torch import schemes  # noqa: E402
 
@@ -302,9 +303,9 @@ def test_tensors_with_ways_of_their_own_are_left_to_torch():
 # What is more
 
 
-@pytest.mark.parametrize("name", schemes.names())
+@pytest.mark.parametrize("name", schemes.NAMES)
 def test_every_scheme_is_a_function(name):
-    row = schemes._ROWS[name]
+    row = named.ROWS[name.removesuffix("_")]
     torch.manual_seed(0)
     seed = int(torch.empty((), dtype=torch.int64).random_())
     torch.manual_seed(0)

@@ -14,6 +14,7 @@ import torch
 import torch.fx
 from torch import nn
 
+from initcore.apply.functions import passes_on
 from initcore.apply.parameter import Feeds
 from initcore.torch import functions
 
@@ -161,7 +162,7 @@ def _composite(module: nn.Module) -> bool:
 def _before(child: nn.Module, follows: Feeds) -> Feeds:
     """What the module in front of ``child`` feeds, where ``child`` feeds ``follows``."""
     f = functions.of_module(child)
-    if f is not None and not functions.passes_on(f):
+    if f is not None and not passes_on(f):
         return Feeds(f)
     if f is not None or isinstance(child, _PASS_MODULES):
         return follows
@@ -191,7 +192,7 @@ def _through(user: Any, modules: dict[str, nn.Module], fed: dict[Any, Feeds], af
     f = functions.of_function(name, call, *user.args[1:], **_plain(user.kwargs)) if callable(call) else None
     if f is None:
         return Feeds(known=False, how=f"it goes through {name}")
-    return fed[user] if functions.passes_on(f) else Feeds(f)
+    return fed[user] if passes_on(f) else Feeds(f)
 
 
 def _plain(named: dict[str, Any]) -> dict[str, Any]:

@@ -306,12 +306,12 @@ xavier_uniform, xavier_normal = (_deprecated(f) for f in (xavier_uniform_, xavie
 kaiming_uniform, kaiming_normal = (_deprecated(f) for f in (kaiming_uniform_, kaiming_normal_))
 
 _OWN = dict(globals())
-__all__ = [*original.__all__, *(name for name in schemes.names() if name not in _OWN)]
+__all__ = [*original.__all__, *(name for name in schemes.NAMES if name not in _OWN)]
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
     """Return the function of a scheme; or what else ``torch.nn.init`` has, such as ``_no_grad_normal_``."""
-    if name in schemes.names():
+    if name in schemes.NAMES:
         return schemes.function(name)
     if not name.startswith("__") and hasattr(original, name):
         found: Callable[..., Any] = getattr(original, name)

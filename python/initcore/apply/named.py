@@ -1,0 +1,50 @@
+"""The named schemes with other numbers: for the bridges to the frameworks, which offer each by its name."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from initcore import initializers
+from initcore._validate import choose
+from initcore.initializers import NAMED, Named
+from initcore.laws import Initializer
+
+# Every name that a scheme has.
+ROWS: dict[str, Named] = {name: row for row in NAMED for name in (row.name, *row.aliases)}
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Return the numbers of a scheme by name.
+
+    >>> defaults("random_normal")
+    {'mean': 0.0, 'stddev': 0.05}
+    """
+    law: Any = initializers.get(name)
+    return {field.name: getattr(law, field.name) for field in fields(law)}
+
+
+def law_with(name: str, numbers: dict[str, Any]) -> Initializer:
+    """Return the scheme of that name with these numbers instead of its own.
+
+    Raises:
+        ValueError: It has no such number, or the value makes no sense.
+
+    >>> law_with("random_normal", {"stddev": 0.02})
+    RandomNormal(mean=0.0, stddev=0.02)
+    """
+    known = defaults(name)
+    for number in numbers:
+        choose(f"argument of {name}", number, known)
+    law: Any = initializers.get(name)
+    changed: Initializer = replace(law, **numbers)
+    return changed
+
+
+def class_name(name: str) -> str:
+    """Return how a scheme is called as a class.
+
+    >>> class_name("he_normal")
+    'HeNormal'
+    """
+    return name.title().replace("_", "")

@@ -1,0 +1,27 @@
+"""For users of Keras: an initializer for every scheme of ours, and `initialize` for whole models.
+
+>>> import keras
+>>> from initcore.keras import HeNormal, Orthogonal, initialize
+>>> layer = keras.layers.Dense(8, kernel_initializer=HeNormal(seed=1))
+
+The classes are named as the schemes (``initcore.initializers.names()``), take the numbers of the law, all by
+keyword, and go with a saved model under the package name "initcore".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from initcore.apply import initialize, named
+from initcore.keras.initializer import Initializer, subclass
+
+# Classes, so that a saved model and a pickle find them here.
+_CLASSES = {named.class_name(name): subclass(name) for name in named.ROWS}
+globals().update(_CLASSES)
+
+__all__ = ["Initializer", "initialize", *_CLASSES]
+
+
+def __getattr__(name: str) -> Any:
+    """Say so if there is no such initializer."""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")

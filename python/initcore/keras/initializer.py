@@ -1,0 +1,121 @@
+"""The initializers of this package as Keras's."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+from initcore import layouts
+from initcore._validate import check_count, choose
+from initcore.apply import named
+from initcore.layouts import Layout, LayoutLike
+from initcore.random import Key
+
+_LAYOUTS = {name: getattr(layouts, name) for name in layouts.__all__ if name[0].isupper()}
+
+
+class Initializer(keras.initializers.Initializer):
+    """Base of the classes, one for each scheme; called as ``initializer(shape, dtype=None)``.
+
+    Called again, an initializer goes on to the next stream of its seed: layers that share one object start
+    with different weights, unlike with Keras's own, which repeat themselves. Two objects of the same seed
+    give the same sequence.
+
+    Args:
+        seed: A whole number; a ``keras.random.SeedGenerator``, asked at each call; or None for one that
+            ``keras.utils.set_random_seed`` governs.
+        layout: Of which linear maps the tensor is made, an object of `initcore.layouts`; ``"io"`` is right
+            for Keras's dense layers and convolutions, ``Depthwise()`` for depthwise ones.
+        repeat: Whether every call gives the same numbers.
+        **numbers: The numbers of the law, such as ``stddev``.
+
+    Raises:
+        TypeError, ValueError: A number or layout is none.
+    """
+
+    scheme: ClassVar[str]
+
+    def __init__(
+        self, *, seed: Any = None, layout: LayoutLike = "io", repeat: bool = False, **numbers: Any
+    ) -> None:
+        self._seed = seed
+        self._generator = None
+        if seed is None:
+            seed = random.randint(1, 10**9)  # whose state keras.utils.set_random_seed sets
+        elif isinstance(seed, dict):
+            seed = keras.saving.deserialize_keras_object(seed)
+        if isinstance(seed, keras.random.SeedGenerator):
+            self._generator = seed
+        else:
+            self._start = check_count("seed", seed, low=0)
+        self.layout = _layout_from(layout) if isinstance(layout, dict) else layout
+        layouts.of(self.layout)
+        self.repeat = bool(repeat)
+        self.law = named.law_with(self.scheme, numbers)
+        self._numbers = numbers
+        self._calls = 0
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        """Return a tensor of the backend.
+
+        Args:
+            shape: Its shape.
+            dtype: Any of Keras's; numbers are drawn in float64, float32 or float16 and then converted.
+        """
+        dtype = keras.backend.standardize_dtype(dtype)
+        drawn = dtype if dtype in ("float64", "float16") else "float32"
+        values = self.law(tuple(map(int, shape)), self._key(), drawn, self.layout)
+        if dtype.startswith(("int", "uint")) and not (values == np.round(values)).all():
+            raise ValueError(f"{type(self).__name__} gives no whole numbers, got dtype {dtype!r}")
+        return keras.ops.cast(keras.ops.convert_to_tensor(values), dtype)
+
+    def _key(self) -> Key:
+        if self._generator is not None:
+            words = keras.ops.convert_to_numpy(self._generator.next())
+            return Key(int.from_bytes(np.asarray(words, np.uint32).tobytes(), "little"))
+        self._calls += 1
+        return Key(self._start) / (0 if self.repeat else self._calls - 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, of types that JSON has."""
+        seed = keras.saving.serialize_keras_object(self._seed)
+        layout = self.layout
+        if isinstance(layout, Layout):
+            layout = {"class_name": type(layout).__name__, "config": asdict(layout)}  # type: ignore[call-overload,assignment]
+        return {**self._numbers, "seed": seed, "layout": layout, "repeat": self.repeat}
+
+    def __repr__(self) -> str:
+        arguments = {**self._numbers, "seed": self._seed}
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+
+
+def subclass(name: str) -> type[Initializer]:
+    """Return the class of the scheme ``name``, registered for saving.
+
+    >>> subclass("he_normal").__name__
+    'HeNormal'
+    """
+    row, title = named.ROWS[name], named.class_name(name)
+    numbers = ", ".join(f"{key}={value!r}" for key, value in named.defaults(name).items())
+    members = {
+        "scheme": name,
+        "__doc__": f"`initcore.initializers` {row.name!r}: {row.source}.\n\nNumbers: {numbers or 'none'}.",
+        "__module__": "initcore.keras",
+    }
+    made = type(title, (Initializer,), members)
+    found: type[Initializer] = keras.saving.register_keras_serializable("initcore", title)(made)
+    return found
+
+
+def _layout_from(config: dict[str, Any]) -> Layout:
+    kind = choose("layout", config.get("class_name"), _LAYOUTS)
+    given = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in config.get("config", {}).items()
+    }
+    found: Layout = kind(**given)
+    return found

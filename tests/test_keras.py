@@ -1,0 +1,239 @@
+"""`initcore.keras`: initializers that Keras saves and loads, and `initialize` on its models."""
+
+import os
+import random
+
+import numpy as np
+import pytest
+
+import initcore as ic
+from initcore import layouts
+from initcore.apply import named
+from initcore.initializers import NAMED
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # what Keras imports by default is not there
+keras = pytest.importorskip("keras", reason="works with a live Keras")
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras's, on JAX
+    pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64:UserWarning"),
+]
+from initcore import keras as ours  # noqa: E402
+
+every = pytest.mark.parametrize("name", list(named.ROWS))
+L = keras.layers
+
+
+def array(tensor):
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
+
+
+def make(name, **options):
+    return getattr(ours, named.class_name(name))(**options)
+
+
+# Initializers
+
+
+@every
+def test_every_scheme_is_a_class_that_draws_by_its_key(name):
+    initializer = make(name, seed=5)
+    law = named.ROWS[name].law
+    for call in range(2):
+        assert np.array_equal(array(initializer((4, 6))), law((4, 6), ic.Key(5) / call))
+    again = make(name, seed=5, repeat=True)
+    assert np.array_equal(array(again((4, 6))), array(again((4, 6))))
+    assert type(initializer).__doc__ and isinstance(initializer, keras.initializers.Initializer)
+
+
+@every
+def test_configurations_come_back(name):
+    initializer = make(name, seed=5, layout=layouts.Conv("io", groups=2))
+    copies = [
+        type(initializer).from_config(initializer.get_config()),
+        initializer.clone(),
+        keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(initializer)),
+        keras.initializers.get(keras.initializers.serialize(initializer)),
+    ]
+    expected = array(initializer((4, 6)))
+    for copy in copies:
+        assert copy.law == initializer.law and copy.layout == initializer.layout
+        assert np.array_equal(array(copy((4, 6))), expected)
+    assert type(keras.initializers.get(f"initcore>{named.class_name(name)}")) is type(initializer)
+
+
+def test_a_model_is_saved_and_loaded(tmp_path):
+    drawn = ours.RandomNormal(stddev=0.2, seed=keras.random.SeedGenerator(1))
+    layers = [
+        keras.Input((8, 8, 4)),
+        L.DepthwiseConv2D(3, depthwise_initializer=ours.HeNormal(seed=1, layout=layouts.Depthwise())),
+        L.Flatten(),
+        L.Dense(3, kernel_initializer=ours.Orthogonal(gain=2.0, seed=3), bias_initializer=drawn),
+    ]
+    model = keras.Sequential(layers)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for mine, other in zip(model.weights, loaded.weights, strict=True):
+        assert np.array_equal(array(mine), array(other))
+    assert loaded.layers[-1].kernel_initializer.law == ic.initializers.Orthogonal(2.0)
+    assert loaded.layers[0].depthwise_initializer.layout == layouts.Depthwise()
+    assert array(model.layers[0].kernel).std() == pytest.approx((2 / 9) ** 0.5, rel=0.5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float8_e4m3fn", "float8_e5m2"])
+def test_all_floating_types(dtype):
+    initializer = ours.LecunNormal(seed=1)
+    expected = ours.LecunNormal(seed=1)((64, 64))
+    tensor = initializer((64, 64), dtype=dtype)
+    assert keras.backend.standardize_dtype(tensor.dtype) == dtype
+    assert np.allclose(array(keras.ops.cast(tensor, "float32")), array(expected), rtol=0.15, atol=0.005)
+    assert keras.backend.standardize_dtype(initializer((2, 2)).dtype) == keras.config.floatx()
+
+
+def test_whole_numbers_only_where_they_are_asked_for():
+    assert array(ours.Ones()((3,), "int32")).tolist() == [1, 1, 1]
+    assert array(ours.Zeros()((2,), "bool")).tolist() == [False, False]
+    with pytest.raises(ValueError, match="whole numbers"):
+        ours.RandomNormal()((3,), "int32")
+
+
+def test_one_object_gives_each_layer_other_weights():
+    shared = ours.HeNormal(seed=1)
+    model = keras.Sequential([keras.Input((8,)), *(L.Dense(8, kernel_initializer=shared) for _ in range(3))])
+    kernels = [array(layer.kernel) for layer in model.layers]
+    assert not any(np.array_equal(a, b) for i, a in enumerate(kernels) for b in kernels[:i])
+
+
+def test_without_a_seed_keras_governs():
+    state = random.getstate()
+    try:
+        drawn = []
+        for _ in range(2):
+            keras.utils.set_random_seed(7)
+            drawn.append(array(ours.HeNormal()((4, 4))))
+        assert np.array_equal(*drawn) and not np.array_equal(drawn[0], array(ours.HeNormal()((4, 4))))
+    finally:
+        random.setstate(state)
+    first, second = (ours.HeNormal(seed=keras.random.SeedGenerator(3)) for _ in range(2))
+    assert np.array_equal(array(first((3, 3))), array(second((3, 3))))
+    assert not np.array_equal(array(first((3, 3))), array(make("he_normal", seed=3)((3, 3))))
+
+
+@pytest.mark.parametrize(
+    "error, call",
+    [
+        (ValueError, lambda: ours.HeNormal(seed=-1)),
+        (TypeError, lambda: ours.HeNormal(seed="0")),
+        (ValueError, lambda: ours.HeNormal(layout="hw")),
+        (ValueError, lambda: ours.HeNormal(stdev=1)),
+        (ValueError, lambda: ours.RandomNormal(stddev=-1)),
+        (ValueError, lambda: ours.HeNormal()((3,))),
+        (AttributeError, lambda: ours.HeCauchy),
+    ],
+)
+def test_what_cannot_be_is_refused(error, call):
+    with pytest.raises(error):
+        call()
+
+
+# Models
+
+
+def functional():
+    image = keras.Input((8, 8, 4))
+    x = L.BatchNormalization()(L.Conv2D(6, 3, groups=2)(image))
+    x = keras.activations.relu(x)
+    x = L.Add()([x, L.DepthwiseConv2D(3, padding="same")(x)])
+    x = L.Activation("gelu")(x)
+    x = L.Conv2DTranspose(4, 2, strides=2, activation="tanh")(x)
+    x = L.Dense(5, activation=lambda z: z**3)(L.GlobalAveragePooling2D()(x))
+    return keras.Model(image, L.Dense(2, activation="softmax")(x))
+
+
+def test_a_graph_tells_what_its_layers_feed():
+    table = ic.initialize(functional(), seed=1)
+    assert all(row.changed for row in table)
+    kernels = [row for row in table if row.role == "kernel"]
+    scales = [2.0, 1 / ic.theory.gain("gelu").forward ** -2, 1 / ic.theory.gain("tanh").forward ** -2, 1 / 15]
+    fans = [9 * 2, 9, 4 * 6 / 4, 4]
+    for row, scale, fan in zip(kernels, scales, fans, strict=False):
+        assert row.std == pytest.approx((scale / fan) ** 0.5, rel=1e-5), row
+    assert kernels[-1].scheme == "glorot_uniform" and "softmax" in kernels[-1].why
+
+
+def test_numbers_do_not_hang_on_how_many_layers_there_were():
+    one, other = functional(), functional()
+    assert one.layers[-1].name != other.layers[-1].name  # Keras counts on
+    first, second = ic.initialize(one, seed=4), ic.initialize(other, seed=4)
+    assert first == second
+    assert all(np.array_equal(array(a), array(b)) for a, b in zip(one.weights, other.weights, strict=True))
+    expected = ic.initializers.GlorotUniform()((5, 2), ic.Key(4) / "dense_1/kernel")
+    assert np.array_equal(array(one.layers[-1].kernel), expected)
+
+
+@pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
+def test_every_named_scheme_sets_the_kernels(row):
+    model = keras.Sequential([keras.Input((5,)), L.Dense(6, "relu"), L.Dense(6)])
+    ic.initialize(model, row.name, seed=2)
+    expected = row.law((5, 6), ic.Key(2) / "dense/kernel")
+    assert np.array_equal(array(model.layers[0].kernel), expected)
+    assert (array(model.layers[0].bias) == 0).all()
+
+
+@pytest.mark.parametrize("kind, gates", [(L.LSTM, 4), (L.GRU, 3), (L.SimpleRNN, 1)])
+def test_recurrent_layers_gate_by_gate(kind, gates):
+    model = keras.Sequential([keras.Input((5, 6)), L.Bidirectional(kind(8)), L.PReLU(), L.Dense(3)])
+    table = ic.initialize(model)
+    cell = model.layers[0].forward_layer.cell
+    for gate in np.split(array(cell.recurrent_kernel).astype(float), gates, axis=1):
+        assert np.allclose(gate @ gate.T, np.eye(8), atol=1e-5)
+    assert {row.role for row in table} >= {"kernel", "recurrent", "slope"} and all(
+        row.changed for row in table
+    )
+
+
+def test_attention_and_einsum_have_their_axes():
+    query = keras.Input((5, 32))
+    model = keras.Model(query, L.MultiHeadAttention(4, 8)(query, query))
+    table = ic.initialize(model)
+    for row in table:
+        if row.role == "kernel":
+            assert row.std == pytest.approx((2 / 64) ** 0.5) and "attention" in row.why
+
+
+def test_subclassed_models_say_what_is_not_known():
+    class Mine(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = L.Dense(3), L.Dense(2, activation="tanh")
+
+        def call(self, x):
+            return self.second(keras.ops.relu(self.first(x)))
+
+    model = Mine()
+    with pytest.raises(ValueError, match=r"build"):
+        ic.initialize(model)
+    model(np.zeros((1, 3), np.float32))
+    table = ic.initialize(model)
+    assert "activation=" in table["dense/kernel"].why and "tanh" in table["dense_1/kernel"].why
+    assert ic.initialize(model, activation="relu")["dense/kernel"].scheme == "he_normal"
+
+
+def test_rules_and_tied_layers():
+    shared = L.Dense(6, name="shared")
+    a = keras.Input((6,))
+    model = keras.Model(a, L.Dense(2, name="head")(shared(keras.activations.relu(shared(a)))))
+    before = array(shared.bias)
+    table = ic.initialize(model, {"head/bias": -1.0, "shared/bias": "keep", L.Dense: "orthogonal"})
+    assert [row.name for row in table] == ["shared/kernel", "shared/bias", "head/kernel", "head/bias"]
+    assert np.array_equal(before, array(shared.bias)) and (array(model.layers[-1].bias) == -1).all()
+    kernel = array(shared.kernel).astype(float)
+    assert np.allclose(kernel @ kernel.T, np.eye(6), atol=1e-5)
+
+
+def test_half_precision_models():
+    model = keras.Sequential([keras.Input((64,)), L.Dense(64, dtype="bfloat16")])
+    whole = keras.Sequential([keras.Input((64,)), L.Dense(64)])
+    ic.initialize(model), ic.initialize(whole)
+    rounded = array(keras.ops.cast(whole.layers[0].kernel.value, "bfloat16")).astype(float)
+    assert np.array_equal(array(model.layers[0].kernel.value).astype(float), rounded)
