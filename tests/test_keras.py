@@ -55,10 +55,10 @@ def test_configurations_come_back(name):
         keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(initializer)),
         keras.initializers.get(keras.initializers.serialize(initializer)),
     ]
-    expected = array(initializer((4, 6)))
+    expected = array(initializer((4, 8)))
     for copy in copies:
         assert copy.law == initializer.law and copy.layout == initializer.layout
-        assert np.array_equal(array(copy((4, 6))), expected)
+        assert np.array_equal(array(copy((4, 8))), expected)
     assert type(keras.initializers.get(f"initcore>{named.class_name(name)}")) is type(initializer)
 
 
@@ -187,6 +187,8 @@ def test_recurrent_layers_gate_by_gate(kind, gates):
     cell = model.layers[0].forward_layer.cell
     for gate in np.split(array(cell.recurrent_kernel).astype(float), gates, axis=1):
         assert np.allclose(gate @ gate.T, np.eye(8), atol=1e-5)
+    if gates == 4:
+        assert array(cell.bias).tolist() == [0] * 8 + [1] * 8 + [0] * 16
     assert {row.role for row in table} >= {"kernel", "recurrent", "slope"} and all(
         row.changed for row in table
     )

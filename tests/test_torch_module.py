@@ -117,6 +117,10 @@ def test_recurrent_layers_gate_by_gate(kind, gates):
             assert table[name].std == pytest.approx(8**-0.5)
         elif name.startswith("weight_ih"):
             assert table[name].std == pytest.approx((2 / (tensor.shape[1] + 8)) ** 0.5)
+        elif name.startswith("bias_ih") and gates == 4:
+            assert tensor.tolist() == [0] * 8 + [1] * 8 + [0] * 16
+        else:
+            assert (tensor == 0).all()
     cell = {nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell, nn.RNN: nn.RNNCell}[kind](6, 8)
     assert [row.role for row in ic.initialize(cell)] == [row.role for row in table][:4]
 

@@ -44,7 +44,7 @@ def title(law: Initializer) -> str:
     """Return what a law is called: its name if it has one."""
     name = name_of(law)
     if isinstance(law, VarianceScaling) and "(" in name:
-        return f"{law.distribution}, {law.scale:.5g} / {law.mode}"
+        return f"{law.distribution}, {law.scale * law.gain**2:.5g} / {law.mode}"
     return name
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from initcore import initializers
 from initcore.apply.parameter import Parameter
-from initcore.laws import Constant, Initializer, Ones, Orthogonal, RandomNormal, Zeros
+from initcore.laws import Constant, ForgetGateBias, Initializer, Ones, Orthogonal, RandomNormal, Zeros
 
 
 class Choice(NamedTuple):
@@ -69,7 +69,7 @@ ROLES = {
     "recurrent": Role(_always(Orthogonal(), "a state goes through it at every step: lengths kept")),
     "embedding": Role(_embedding),
     "bias": Role(_always(Zeros(), "no unit is preferred")),
-    "gate bias": Role(_always(Zeros(), "no gate is preferred")),
+    "gate bias": Role(_always(ForgetGateBias(), "forget gates start open, as Jozefowicz et al. 2015")),
     "scale": Role(_always(Ones(), "normalization starts as itself")),
     "shift": Role(_always(Zeros(), "normalization starts as itself")),
     "slope": Role(_always(Constant(0.25), "He et al. 2015, arXiv:1502.01852, section 2.1")),
