@@ -10,20 +10,23 @@ from dataclasses import replace
 import pytest
 
 from initcore.bench import entries
-from initcore.bench.networks import NETWORKS
-from initcore.bench.peers import IN_BF16, PATIENT, PEERS
+from initcore.bench.networks import LARGE, NETWORKS
+from initcore.bench.peers import PATIENT, PEERS
 from initcore.info import build_info
 
 every_network = pytest.mark.parametrize("work", NETWORKS, ids=lambda work: work.name)
 some_networks = pytest.mark.parametrize("work", [NETWORKS[0], NETWORKS[3]], ids=lambda work: work.name)
 
 
+def shortened(work, benchmark):
+    """Return two steps of the work where it is only asked whether everything still runs."""
+    return work if benchmark.enabled else replace(work, rows=2 * work.batch, epochs=1)
+
+
 @pytest.fixture
 def step(measure, benchmark, threads):
     def run(work, seconds, group="training step", peers=PEERS):
-        if not benchmark.enabled:  # it is only asked whether everything still runs
-            work = replace(work, rows=2 * work.batch, epochs=1)
-        measure(entries.training(work, threads, peers, group), seconds)
+        measure(entries.training(shortened(work, benchmark), threads, peers, group), seconds)
 
     return run
 
@@ -57,6 +60,6 @@ def bench_activation(step, work, activation):
 
 
 @pytest.mark.skipif(not build_info()["bf16"], reason="needs an instruction for products in bfloat16")
-@pytest.mark.parametrize("work", NETWORKS[3:], ids=lambda work: work.name)
-def bench_bf16(step, work):
-    step(replace(work, precision="bf16"), 5.0, "training step, products in bf16", IN_BF16)
+@pytest.mark.parametrize("work", LARGE, ids=lambda work: work.name)
+def bench_bf16(measure, benchmark, threads, work):
+    measure(entries.training_in_bf16(shortened(work, benchmark), threads), 5.0)

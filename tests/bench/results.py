@@ -2,7 +2,7 @@
 
 
 def entry(name, ratios, group="training step", unit="us per step", missing=(), **more):
-    known = {"of_roof": None, "gflops": None, "intensity": None}
+    known = {"of_roof": None, "gflops": None, "intensity": None, "precision": "fp32"}
     values = {"initcore": 50.0, **{peer: 50.0 * ratio for peer, ratio in ratios.items()}}
     return {
         **known,
@@ -47,5 +47,6 @@ def results():
             entry("20-32-16-2, batch 32", {"NumPy": 0.5}, missing=["JAX"], **point),
             entry("relu", {"NumPy": 4.0}, "activation", "ns per element"),
             entry("nothing installed", {}, "alone", "s"),
+            entry("784-512-512-10, batch 128", {"initcore fp32": 1.7}, "in bf16", precision="bf16", **point),
         ],
     }

@@ -51,6 +51,15 @@ def test_everything_is_written(tmp_path):
     assert (tmp_path / "new" / "bench.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_another_precision_is_printed_and_not_drawn_beside_float32():
+    pytest.importorskip("matplotlib", reason="the picture needs matplotlib")
+    from initcore.bench import picture
+
+    *strict, fast = FOUND["entries"]
+    assert fast["precision"] == "bf16" and "1.70x" in report.text(FOUND)
+    assert picture.draw(FOUND) == picture.draw({**FOUND, "entries": strict})
+
+
 def test_a_run_without_peers_can_be_drawn():
     pytest.importorskip("matplotlib", reason="the picture needs matplotlib")
     from initcore.bench import picture

@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
+from initcore import _core
 from initcore.bench import entries, interleaved, machine, report, suite
+from initcore.bench.networks import Workload
 
 # What is quick enough for a test. Every other entry runs once in bench/, under --benchmark-disable.
 QUICK = ["products", "random"]
@@ -30,6 +33,17 @@ def test_every_entry_of_the_parts_is_there(found):
     products = [entry for entry in result["entries"] if entry["gflops"]]
     assert len(products) == len(entries.PRODUCTS)
     assert all(entry["of_roof"] > 0 and entry["intensity"] > 1 for entry in products)
+
+
+def test_products_in_bf16_are_told_as_such_or_left_out(monkeypatch):
+    work = Workload((6, 9, 3), batch=32, rows=32)
+    monkeypatch.setitem(suite.PARTS, "bf16", (1, [partial(entries.training_in_bf16, work)]))
+    if _core.active_bf16():
+        (entry,) = suite.run_here(1, 0.0, ["bf16"], lambda *_: None)["entries"]
+        assert entry["precision"] == "bf16" and "bf16" in entry["group"]
+        assert "initcore fp32" in entry["ratios"] and entry["of_roof"] > 0
+    monkeypatch.setattr(_core, "active_bf16", str)
+    assert suite.run_here(1, 0.0, ["bf16"], lambda *_: None)["entries"] == []
 
 
 def test_it_says_on_what_it_was_measured(found):

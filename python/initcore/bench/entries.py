@@ -7,6 +7,7 @@ To add one: such a function; a row of it in `suite` if it belongs to the run of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from initcore.bench import elementwise
 from initcore.bench.in_numpy import adam as numpy_adam
 from initcore.bench.interleaved import Call, Entry, optional, rate, time_per
 from initcore.bench.networks import NETWORKS, Workload
-from initcore.bench.peers import PEERS, Contestant, Initcore
+from initcore.bench.peers import IN_BF16, PEERS, Contestant, Initcore
 from initcore.plan import aligned_empty
 from initcore.random import Key
 
@@ -68,7 +69,14 @@ def training(
         bound,
         work.flops * work.steps,
         work.steps * 28.0 * work.parameters,
+        work.precision,
     )
+
+
+def training_in_bf16(work: Workload, threads: int = 1) -> Entry:
+    """The same with products in bfloat16, beside our own float32 and PyTorch, which casts automatically."""
+    group = "training step, products in bf16 (PyTorch: autocast)"
+    return training(replace(work, precision="bf16"), threads, IN_BF16, group)
 
 
 def _runner(contestant: type[Contestant], work: Workload, threads: int) -> Call:
@@ -99,6 +107,7 @@ def product(layout: str, m: int, n: int, k: int, threads: int = 1, dtype: str = 
         roof.multiply_adds(flops * times, threads, dtype),
         flops * times,
         (a.nbytes + b.nbytes + c.nbytes) * times,
+        "fp32" if dtype == "float32" else "fp64",
     )
 
 

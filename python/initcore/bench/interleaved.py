@@ -61,6 +61,7 @@ class Entry:
             cannot do the work.
         flops, moved: Operations of a call, and bytes that it has to move at least, where that is told.
         roof: A call that does what cannot be avoided: as many multiply-adds, as many bytes moved.
+        precision: Ours and the roof's, as `initcore.precision` names it.
     """
 
     group: str
@@ -71,6 +72,7 @@ class Entry:
     roof: Call | None = None
     flops: float = 0.0
     moved: float = 0.0
+    precision: str = "fp32"
 
     def called(self, name: str) -> Entry:
         """Return the same under another name."""
@@ -78,7 +80,9 @@ class Entry:
 
     def result(self, turns: Sequence[Mapping[str, float]]) -> Result:
         """Return what came out of it: the seconds of each contestant in each turn."""
-        return Result(self.group, self.name, self.unit, turns, self.missing, self.flops, self.moved)
+        return Result(
+            self.group, self.name, self.unit, turns, self.missing, self.flops, self.moved, self.precision
+        )
 
     @property
     def present(self) -> dict[str, Call]:
@@ -103,6 +107,7 @@ class Result:
     missing: list[str] = field(default_factory=list)
     flops: float = 0.0
     moved: float = 0.0
+    precision: str = "fp32"
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -134,6 +139,7 @@ class Result:
             "group": self.group,
             "name": self.name,
             "unit": self.unit.name,
+            "precision": self.precision,
             "values": {name: self.unit.value(value) for name, value in self.seconds.items()},
             "ratios": self.ratios,
             "of_roof": self.of_roof,

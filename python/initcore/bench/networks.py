@@ -75,6 +75,9 @@ NETWORKS = (
 )
 
 
+LARGE = NETWORKS[3:]  # whose steps are products above all
+
+
 def data(work: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return random inputs and labels."""
     rng = np.random.default_rng(0)

@@ -18,6 +18,7 @@ from initcore import _core, roof
 from initcore._validate import check_count, check_number, choose
 from initcore.bench import entries, machine, settings
 from initcore.bench.interleaved import Entry, measure
+from initcore.bench.networks import LARGE
 
 Progress = Callable[[int, int, str], None]  # done, of how many, what is next
 
@@ -27,6 +28,7 @@ _PREPARATION = 0.4  # share of the time in which nothing is measured: imports, c
 # What the parts consist of, and how much of the time each entry gets.
 PARTS: dict[str, tuple[float, list[Callable[[int], Entry]]]] = {
     "training": (5, [partial(entries.training, work) for work in entries.NETWORKS]),
+    "bf16": (2.5, [partial(entries.training_in_bf16, work) for work in LARGE]),
     "products": (1, [partial(entries.product, *shape) for shape in entries.PRODUCTS]),
     "activations": (
         0.7,
@@ -40,7 +42,8 @@ PARTS: dict[str, tuple[float, list[Callable[[int], Entry]]]] = {
 def run_here(threads: int, seconds: float, parts: Sequence[str], progress: Progress) -> dict[str, Any]:
     """Measure in this process; for the one that `run` starts."""
     _core.set_num_threads(threads)
-    work = [(PARTS[name][0], make) for name in parts for make in PARTS[name][1]]
+    possible = [name for name in parts if name != "bf16" or _core.active_bf16()]
+    work = [(PARTS[name][0], make) for name in possible for make in PARTS[name][1]]
     total = len(work) + 1
     unit = seconds * (1 - _PREPARATION) / (2 + sum(weight for weight, _ in work))
     about = machine.describe()
@@ -75,8 +78,8 @@ def run(
     Args:
         threads: How many every library may use.
         seconds: About how long it takes.
-        only: Parts: ``"training"``, ``"products"``, ``"activations"``, ``"optimizer"``, ``"random"``; all if
-            none is named.
+        only: Parts: ``"training"``, ``"bf16"``, ``"products"``, ``"activations"``, ``"optimizer"``,
+            ``"random"``; all if none is named. ``"bf16"`` is left out where there is no instruction for it.
         progress: Called with how many entries are done, of how many, and what comes next.
 
     Returns:
