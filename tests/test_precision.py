@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -80,6 +81,13 @@ def test_an_instruction_is_chosen_by_name_or_none_at_all():
     with pytest.raises(RuntimeError, match="one of off on this machine, got 'first'"):
         _core.choose_bf16([], "first")
     assert set(_core.bf16()) <= set(_core.compiled_bf16())
+
+
+def test_all_who_ask_first_at_once_get_the_same_answer(without_bf16):
+    _core.use_bf16("")
+    with ThreadPoolExecutor(4) as pool:
+        answers = set(pool.map(lambda _: _core.active_bf16(), range(20)))
+    assert answers == {_core.choose_bf16(_core.bf16(), "") if _core.active_isa() == _core.isas()[0] else ""}
 
 
 @pytest.mark.parametrize("choice", ["off", *_core.bf16()])

@@ -23,8 +23,8 @@ def build_info() -> dict[str, Any]:
         * ``compiled_isas``: the instruction sets with kernels of their own, best first; ``isas``: those that
           this machine runs; ``active_isa``: the one in use (``INITCORE_ISA`` chooses another at import);
         * ``bf16``: the instruction that computes products for ``precision="bf16"``, ``None`` where there is
-          none or ``INITCORE_BF16=off``; ``compiled_bf16``, ``bf16_flags``: those there are kernels for, and
-          their flags;
+          none or ``INITCORE_BF16=off`` (a name chooses another at import); ``compiled_bf16``, ``bf16_flags``:
+          those there are kernels for, best first, and their flags;
         * ``threads``: how many compute; ``workers``: how many of them have been started (all but the caller);
           ``threads_refused``: whether the system has refused to start one;
         * ``limits``: what the default number follows from (``hardware``, ``affinity``, ``quota`` of the
