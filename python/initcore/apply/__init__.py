@@ -27,6 +27,8 @@ _ADAPTERS = {
     "torch": "initcore.torch.module",
 }
 
+LSUV = "lsuv"
+
 
 def initialize(
     model: Any,
@@ -34,6 +36,7 @@ def initialize(
     seed: KeyLike = 0,
     *,
     activation: Any = None,
+    data: Any = None,
 ) -> Table:
     """Set all tensors of a model, and return a table of what was done and why.
 
@@ -47,10 +50,12 @@ def initialize(
             initializer, which all kernels get, and the rest as by ``"auto"``. Or rules: a mapping, or pairs,
             from where to such a scheme or to ``"keep"``; the first that fits counts, ``"auto"`` for what none
             fits. Where: a regular expression, searched for in the tensor's name; or a type of layer, for its
-            weights but not its bias.
+            weights but not its bias. Or ``"lsuv"``: orthogonal kernels, then each scaled so that what it
+            gives has variance 1 on ``data`` (Mishkin & Matas 2016, arXiv:1511.06422).
         seed: A whole number or a `Key`.
         activation: What those layers feed of which that cannot be found out: a name, an activation, any
             function of an array.
+        data: A batch of inputs, for ``"lsuv"``. For a torch module, a tuple or dict is its arguments.
 
     Returns:
         A `Table`: print it, go through its rows, or take ``to_dict()``.
@@ -72,6 +77,12 @@ def initialize(
     dense_2/bias    2      bias    Constant(value=0.1)  0       rule 'bias'
     4 tensors set, 2 left as they were
     """
+    if (scheme == LSUV) != (data is not None):
+        raise ValueError(f"scheme {LSUV!r} needs data=, a batch of inputs, and no other scheme takes it")
+    if scheme == LSUV:
+        from initcore.apply import from_data
+
+        return from_data.lsuv(model, data, lambda: initialize(model, "orthogonal", seed))
     key = Key.of(seed)
     tensors = parameters(model, activation)
     choices = decide(scheme, tensors)

@@ -15,5 +15,6 @@ tensor    shape    role    scheme                       std  why
 
 from initcore.apply import initialize
 from initcore.torch import init
+from initcore.torch.calibration import lsuv, standardize
 
-__all__ = ["init", "initialize"]
+__all__ = ["init", "initialize", "lsuv", "standardize"]

@@ -1,0 +1,142 @@
+"""LSUV and standardization of PyTorch's modules, and `initialize` with data."""
+
+import numpy as np
+import pytest
+
+import initcore as ic
+
+torch = pytest.importorskip("torch", reason="calibrates modules of a live PyTorch")
+pytestmark = pytest.mark.peers
+from initcore.torch import lsuv, standardize  # noqa: E402
+
+nn = torch.nn
+X = torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 3 + 1
+
+
+def network():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3),
+        nn.ReLU(),
+        nn.ConvTranspose2d(8, 6, 3, groups=2),
+        nn.BatchNorm2d(6),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.utils.parametrizations.weight_norm(nn.Linear(6 * 64, 20)),
+        nn.Dropout(),
+        nn.Linear(20, 4),
+    )
+
+
+def outputs(model, x=X):
+    """What every layer with a kernel gives, units last."""
+    found = {}
+
+    def hook(name):
+        def keep(module, args, y):
+            found[name] = (y.movedim(1, -1) if y.ndim == 4 else y).detach().double().flatten(0, -2)
+
+        return keep
+
+    kernels = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+    handles = [m.register_forward_hook(hook(n)) for n, m in model.named_modules() if isinstance(m, kernels)]
+    model.eval()(x)
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+def copied(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("per", ["layer", "unit"])
+@pytest.mark.parametrize("center", [False, True])
+def test_every_layer_gives_variance_1(per, center):
+    model = network().train()
+    done = lsuv(model, X, per=per, center=center, tolerance=0.01)
+    assert model.training and done.converged and [row.name for row in done] == ["0", "2", "6", "8"]
+    for z in outputs(model).values():
+        if per == "unit":
+            assert torch.allclose(z.var(dim=0, correction=0), torch.ones(z.shape[1]).double(), rtol=0.02)
+        else:
+            around = z - (z.mean(dim=0) if center else z.mean())
+            assert float((around**2).mean()) == pytest.approx(1, rel=0.02)
+        if center:
+            assert float(z.mean(dim=0).abs().max()) < 1e-3
+
+
+def test_standardized_units():
+    model = network()
+    before = copied(model)
+    standardize(model, X)
+    for z in outputs(model).values():
+        assert torch.allclose(z.mean(dim=0), torch.zeros(z.shape[1]).double(), atol=2e-3)
+        assert torch.allclose(z.std(dim=0, correction=0), torch.ones(z.shape[1]).double(), atol=2e-3)
+    assert torch.equal(before["3.running_mean"], model.state_dict()["3.running_mean"])
+
+
+def test_in_training_the_moving_statistics_stay():
+    model = network()
+    kept = model[3].running_mean.clone()
+    lsuv(model, X, training=True)
+    assert torch.equal(kept, model[3].running_mean) and int(model[3].num_batches_tracked) == 0
+
+
+def test_what_cannot_be_changes_nothing():
+    model = network().eval()
+    before = copied(model)
+    with pytest.raises(ValueError, match="finite"):
+        lsuv(model, X * float("nan"))
+    with pytest.raises(RuntimeError):
+        lsuv(model, torch.ones(2, 5))
+    with pytest.raises(ValueError, match="no layer"):
+        lsuv(nn.ReLU(), X)
+    with pytest.raises(ValueError, match="bias"):
+        lsuv(nn.Sequential(nn.Linear(3, 3, bias=False)), torch.randn(9, 3), center=True)
+    assert same(before, copied(model)) and not model.training
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_arguments_by_name_and_layers_used_twice():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.unused = nn.Linear(5, 5), nn.Linear(5, 5)
+
+        def forward(self, x, *, scale):
+            return self.fc(torch.relu(self.fc(x * scale)))
+
+    done = lsuv(Twice(), {"x": torch.randn(50, 5), "scale": 3.0})
+    assert [row.name for row in done] == ["fc"]
+
+
+def test_initialize_takes_data():
+    model = network()
+    table = ic.initialize(model, "lsuv", data=X, seed=3)
+    assert table["0.weight"].scheme == "lsuv" and "variance" in table["0.weight"].why
+    assert table["0.bias"].scheme == "zeros" and table["3.weight"].scheme == "ones"
+    for z in outputs(model).values():
+        assert float(z.var()) == pytest.approx(1, rel=0.11)
+    before = copied(model)
+    with pytest.raises(ValueError, match="finite"):
+        ic.initialize(model, "lsuv", data=X * float("inf"))
+    assert same(before, copied(model))
+
+
+def test_initialize_takes_data_for_our_models():
+    model = ic.Sequential([ic.Dense(16, activation="relu"), ic.Dense(3)], input_shape=(5,))
+    x = np.random.default_rng(0).normal(3, 2, (100, 5))
+    table = ic.initialize(model, "lsuv", data=x, seed=2)
+    assert [row.scheme for row in table] == ["lsuv", "zeros", "lsuv", "zeros"]
+    assert model.predict(x).var() == pytest.approx(1, rel=0.11)
+    kept = {name: array.copy() for name, array in model.parameters.items()}
+    for arguments in ({"data": x * np.inf}, {}):
+        with pytest.raises(ValueError, match=r"finite|data="):
+            ic.initialize(model, "lsuv", seed=3, **arguments)
+    with pytest.raises(ValueError, match="data="):
+        ic.initialize(model, "auto", data=x)
+    assert all(np.array_equal(kept[name], array) for name, array in model.parameters.items())
