@@ -156,3 +156,24 @@ def test_the_start_of_the_output_shrinks_with_the_width(rng):
         sizes.append(np.sqrt(np.mean(model.predict(x) ** 2)))
     # of four outputs of a random kernel each: a relative standard error of sqrt(1 / 8)
     assert math.log(sizes[0] / sizes[1], 16) == pytest.approx(0.5, abs=5 * math.sqrt(2 / 8) / math.log(16))
+
+
+@pytest.mark.peers
+def test_shapes_may_come_from_pytorch():
+    nn = pytest.importorskip("torch", reason="takes PyTorch's parameters").nn
+    models = (
+        nn.Sequential(nn.Embedding(50, width), nn.Linear(width, 2 * width), nn.LayerNorm(2 * width))
+        for width in (256, 64)
+    )
+    tensors = [dict(model.named_parameters()) for model in models]
+    layout = {"0.weight": layouts.Embedding(), "1.weight": "oi"}
+    found = mup.scalings(*tensors, "adamw", layout)
+    roles = {
+        "0.weight": "input",
+        "1.weight": "hidden",
+        "1.bias": "vector",
+        "2.weight": "vector",
+        "2.bias": "vector",
+    }
+    assert {name: factors.role for name, factors in found.items()} == roles
+    assert {name for name, factors in found.items() if factors.learning_rate != 1} == {"1.weight"}

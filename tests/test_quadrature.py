@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from initcore.quadrature import expectation, gain, second_moments
+from initcore.quadrature import expectation, gain, rule, second_moments
 
 
 @pytest.mark.parametrize("power", range(0, 13, 2))
@@ -53,3 +53,23 @@ def test_a_function_in_single_precision_is_noisy_but_ends():
 
 def test_a_function_without_a_signal_has_no_gain():
     assert gain(np.zeros_like).forward == gain(np.ones_like).backward == math.inf
+
+
+def test_what_happens_next_to_0_only_is_not_overlooked():
+    """As of a saturating function of large numbers: P(|z| < 1 / n)."""
+    for n in (3, 1e2, 1e4, 1e6):
+        inside = expectation(lambda z, n=n: (np.abs(z) < 1 / n).astype(float))
+        assert inside == pytest.approx(math.erf(1 / n / math.sqrt(2)), rel=1e-6, abs=1e-13)
+
+
+def test_where_there_is_no_expectation_it_is_infinite():
+    assert expectation(lambda z: np.exp(z * z)) == math.inf
+    assert expectation(lambda z: np.exp(40 * z)) == math.inf  # beyond 16 standard deviations is what counts
+    assert expectation(lambda z: np.exp(4 * z)) == pytest.approx(math.exp(8))
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_rule_is_good_for_what_has_the_same_kinks(pieces):
+    nodes, weights = rule(lambda z: np.abs(z - 0.3), pieces)
+    for other in (lambda z: np.abs(z - 0.3) ** 3, lambda z: np.maximum(z, 0.3) * np.cos(z), np.ones_like):
+        assert (weights * other(nodes)).sum() == pytest.approx(expectation(other), abs=1e-11)

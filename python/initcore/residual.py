@@ -201,7 +201,7 @@ def deepnorm(encoder: int = 0, decoder: int = 0, part: Part | None = None) -> Re
 def rezero() -> ResidualScheme:
     """Return ReZero: each branch is multiplied by a learned number that starts at 0.
 
-    Bachlechner et al. 2020, arXiv:2003.04887, equation 3. At the start the network is the identity, and so is
+    Bachlechner et al. 2020, arXiv:2003.04887, equation 1. At the start the network is the identity, and so is
     its Jacobian, at any depth.
 
     >>> rezero().factor("multiplier"), rezero().factor("last")
@@ -211,14 +211,14 @@ def rezero() -> ResidualScheme:
         "rezero",
         {"multiplier": 0.0},
         needs=("a learned multiplier of each branch",),
-        source="Bachlechner et al. 2020, arXiv:2003.04887, equation 3",
+        source="Bachlechner et al. 2020, arXiv:2003.04887, equation 1",
     )
 
 
 def skip_init(multiplier: float = 0.0) -> ResidualScheme:
     """Return SkipInit: each branch is multiplied by a learned number, in place of batch normalization.
 
-    De & Smith 2020, arXiv:2002.10444, section 4.
+    De & Smith 2020, arXiv:2002.10444.
 
     Args:
         multiplier: What it starts as: 0, or ``branches**-0.5``, which the paper found to do as well.
@@ -233,7 +233,7 @@ def skip_init(multiplier: float = 0.0) -> ResidualScheme:
         "skip_init",
         {"multiplier": check_number("multiplier", multiplier, low=0)},
         needs=("no normalization", "a learned multiplier of each branch"),
-        source="De & Smith 2020, arXiv:2002.10444, section 4",
+        source="De & Smith 2020, arXiv:2002.10444",
     )
 
 
