@@ -1,4 +1,4 @@
-"""Fixed points and the edge of chaos: published values, closed forms, other quadratures, wide networks."""
+"""Lengths and correlations of signals: published values, closed forms, other quadratures, wide networks."""
 
 import math
 
@@ -7,8 +7,8 @@ import pytest
 from reference_expectations import correlated
 
 import initcore as ic
-from initcore import activations, theory
-from initcore.theory import critical, fixed_point
+from initcore import activations
+from initcore.theory import critical, fixed_point, propagate
 
 
 def tanh_slope(z):
@@ -66,6 +66,19 @@ def test_next_to_the_edge_the_correlation_is_next_to_1():
     assert 1 - found.c == pytest.approx(2 * (found.chi - 1) / curvature, rel=0.02)
 
 
+@pytest.mark.parametrize("above", [1e-3, 0.1])
+def test_next_to_the_edge_with_a_kink(above):
+    """There the series of the correlation's map converges slowly, so the integral itself is asked."""
+    f = activations.get("hard_tanh")
+    w = critical(f, 0.05).sigma_w ** 2 + above
+    found = fixed_point(f, w, 0.05)
+    after = propagate(f, w, 0.05, layers=2, q=found.q, c=found.c)[1]
+    assert after.c == pytest.approx(found.c, abs=1e-10) and 0.5 < found.c < 1 < found.chi
+    away = (1 - found.c) / 100
+    nearby = propagate(f, w, 0.05, layers=2, q=found.q, c=found.c - away)[1]
+    assert -1 / math.log((found.c - nearby.c) / away) == pytest.approx(found.xi_c, rel=0.02)
+
+
 @pytest.mark.parametrize("w", [0.5, 1.5])
 @pytest.mark.parametrize("b", [0.0, 0.1])
 def test_relu_in_closed_form(w, b):
@@ -98,96 +111,54 @@ def test_a_signal_may_fade(f):
     assert found.q == 0 and found.c == 1 and found.chi == pytest.approx(0.5 * slope**2)
 
 
-# The edge of chaos
-
-# Of tanh: sigma_b^2, sigma_w^2, q. At the second Xiao et al. 2018, arXiv:1806.05393, train 10000 layers.
-EDGE = [
-    (0.0, 1.0, 0.0),
-    (2.01e-5, 1.049996, 0.025919),
-    (1e-3, 1.189190, 0.107292),
-    (0.01, 1.424205, 0.273301),
-    (0.05, 1.760955, 0.570048),
-    (0.1, 1.986073, 0.805799),
-    (0.2, 2.285152, 1.164496),
-]
-
-
-@pytest.mark.parametrize(("b", "w", "q"), EDGE)
-@pytest.mark.parametrize("f", ["tanh", np.tanh])
-def test_edge_of_tanh(f, b, w, q):
-    found = critical(f, b)
-    assert found.sigma_w**2 == pytest.approx(w, abs=1e-6) and found.q == pytest.approx(q, abs=1e-6)
-    assert found.sigma_b**2 == pytest.approx(b) and found.chi == 1
-
-
-# Roberts, Yaida & Hanin 2022, arXiv:2106.10165, section 5.3.4: sigma_w^2, sigma_b^2, q where it is given.
-HALF_STABLE = [("silu", 1.98800468, 0.55514317, 14.32017362), ("gelu", 1.98305826, 0.17292239, None)]
-
-
-@pytest.mark.parametrize(("f", "w", "b", "q"), HALF_STABLE)
-def test_edge_of_silu_and_gelu(f, w, b, q):
-    found = critical(f)
-    assert found.sigma_w**2 == pytest.approx(w, abs=1e-8) and found.sigma_b**2 == pytest.approx(b, abs=1e-8)
-    assert q is None or found.q == pytest.approx(q, rel=1e-6)
-    with pytest.raises(ValueError, match=f"From a bias variance of {b:.6f}"):
-        critical(f, b * 0.99)
-    assert critical(f, b * 1.01).q > found.q
-
-
-KINDS = [name for name in activations.names() if "softmax" not in name]
-WITHOUT = {"step": "flat", "softplus": "no critical point", "exponential": "no critical point"}
-
-
-HOMOGENEOUS = {"identity", "relu", "leaky_relu", "prelu", "rrelu"}
-
-
-@pytest.mark.parametrize("f", [name for name in KINDS if name not in {*WITHOUT, *HOMOGENEOUS}])
-def test_what_is_critical_is_a_fixed_point_with_chi_1(f):
-    """By a little more bias than the least: there signals of length 1 come to it as fast as by a power."""
-    b = critical(f).sigma_b ** 2 + 0.1
-    edge = critical(f, b)
-    found = fixed_point(f, edge.sigma_w**2, b)
-    assert found.chi == pytest.approx(1, abs=1e-9) and found.q == pytest.approx(edge.q, rel=1e-8)
-    assert found.c == pytest.approx(1, abs=1e-4) and found.xi_c > 1e6 and found.xi_q > 0
-
-
-@pytest.mark.parametrize("f", sorted(WITHOUT))
-@pytest.mark.parametrize("b", [None, 0.0, 1.0])
-def test_what_is_critical_nowhere_is_a_sentence(f, b):
-    with pytest.raises(ValueError, match=WITHOUT[f]):
-        critical(f, b)
-
-
-@pytest.mark.parametrize("f", sorted(HOMOGENEOUS))
-def test_what_keeps_every_length_is_critical_only_without_bias(f):
-    edge = critical(f)
-    assert edge == critical(f, 0.0) and edge.sigma_w == pytest.approx(theory.gain(f).backward)
-    assert fixed_point(f, edge.sigma_w**2).chi == pytest.approx(1)
-    with pytest.raises(ValueError, match="only without bias"):
-        critical(f, 0.1)
-
-
-def test_relu_is_critical_at_2_and_0_only():
-    assert critical("relu").sigma_w ** 2 == pytest.approx(2) and critical("relu", 0).sigma_b == 0
-    with pytest.raises(ValueError, match=r"at sigma_w2 = 2 and bias variance 0, got 0.1"):
-        critical("relu", 0.1)
-
-
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: critical("tanh", -0.1), "bias_variance must lie in"),
-        (lambda: critical("tahn"), "Did you mean 'tanh'"),
-        (lambda: critical("softmax"), "whole rows"),
-        (lambda: critical(np.zeros_like), "flat"),
         (lambda: fixed_point("tanh", -1), "sigma_w2 must lie in"),
         (lambda: fixed_point("tanh", 1, math.nan), "sigma_b2 must lie in"),
         (lambda: fixed_point("softmax", 1), "whole rows"),
+        (lambda: fixed_point("tahn", 1), "Did you mean 'tanh'"),
+        (lambda: propagate("tanh", 1, layers=0), "layers must be at least 1"),
+        (lambda: propagate("tanh", 1, layers=2, q=0), "q must lie in"),
+        (lambda: propagate("tanh", 1, layers=2, c=1.1), "c must lie in"),
+        (lambda: propagate("exponential", 9, layers=9), "a signal without bound"),
     ],
 )
 def test_a_wrong_argument_is_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+# Layer after layer
+
+
+@pytest.mark.parametrize(
+    ("c", "way"), [(0.0, [1 / math.pi, 0.4937310902, 0.6048257201]), (-1.0, [0.0, 1 / math.pi])]
+)
+def test_correlations_of_relu(c, way):
+    """Cho & Saul 2009, equation 6 for n = 1: c -> (sqrt(1 - c^2) + c (pi - arccos c)) / pi."""
+    signals = propagate("relu", 2.0, layers=len(way) + 1, c=c)
+    assert [signal.c for signal in signals[1:]] == pytest.approx(way, abs=1e-10)
+    assert {round(signal.q, 9) for signal in signals} == {round(signal.chi, 9) for signal in signals} == {1.0}
+
+
+def test_what_is_propagated_goes_to_the_fixed_point():
+    q, chi, xi, _, c = fixed_point("tanh", 2.0, 0.05)
+    signals = propagate("tanh", 2.0, 0.05, layers=9, q=1.0, c=c - 0.1)
+    assert signals[0] == (1.0, c - 0.1, pytest.approx(2 * theory_slope(1.0)))
+    assert signals[-1].q == pytest.approx(q, abs=1e-3) and signals[-1].chi == pytest.approx(chi, abs=1e-3)
+    near = propagate("tanh", 2.0, 0.05, layers=2, q=q, c=c + 1e-4)
+    assert -1 / math.log((near[1].c - c) / 1e-4) == pytest.approx(xi, rel=1e-2)
+    assert propagate("tanh", 2.0, layers=2)[1].c is None
+
+
+def theory_slope(q):
+    return correlated(tanh_slope, q, 1.0)
+
+
+def test_inputs_of_a_linear_network_keep_their_angle():
+    signals = propagate(None, 1.0, layers=3, q=4.0, c=-0.25)
+    assert [tuple(signal) for signal in signals] == [pytest.approx((4.0, -0.25, 1.0))] * 3
 
 
 @pytest.mark.parametrize("w", [1.3, 2.5])

@@ -68,7 +68,7 @@ def test_where_there_is_no_expectation_it_is_infinite():
     assert expectation(lambda z: np.exp(4 * z)) == pytest.approx(math.exp(8))
 
 
-@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("pieces", [2, 6])
 def test_a_rule_is_good_for_what_has_the_same_kinks(pieces):
     nodes, weights = rule(lambda z: np.abs(z - 0.3), pieces)
     for other in (lambda z: np.abs(z - 0.3) ** 3, lambda z: np.maximum(z, 0.3) * np.cos(z), np.ones_like):

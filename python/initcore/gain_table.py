@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from initcore import activations
 from initcore._table import aligned
 from initcore._validate import check_number, choose
+from initcore.criticality import Critical, critical
 from initcore.gains import GATED, gain
-from initcore.meanfield import Critical, critical
 
 # What torch.nn.init.calculate_gain returns, by its names, but for leaky_relu, which depends on a parameter.
 TORCH_GAINS: Mapping[str, float] = {

@@ -1,4 +1,4 @@
-"""Signals in wide random networks: lengths, correlations, and the edge of chaos.
+"""Signals in wide random networks: lengths and correlations from layer to layer, and where they end up.
 
 With weights of variance ``sigma_w**2 / fan_in`` and biases of variance ``sigma_b**2``, the variance q of the
 pre-activations and the correlation c of those of two inputs go from layer to layer as (Poole et al. 2016,
@@ -10,8 +10,6 @@ arXiv:1606.05340, section 2; Schoenholz et al. 2017, arXiv:1611.01232, section 3
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,14 +18,29 @@ from typing import NamedTuple
 import numpy as np
 
 from initcore import quadrature
-from initcore._validate import check_number
+from initcore._validate import check_count, check_number
 from initcore.activations import Activation
-from initcore.callables import Array, Function, vectorized
+from initcore.callables import Function, vectorized
+from initcore.correlations import correlated, fixed_correlation
 from initcore.gains import Plain, named
 
-_LEAST = 1e-24  # a variance this small stands for the limit of small signals
+LEAST = 1e-24  # a variance this small stands for the limit of small signals
 _LARGEST = 1e8  # ... and one this large for a signal that grows without bound
-_TERMS = 256  # of the series in c
+
+
+class Signal(NamedTuple):
+    """What a layer's pre-activations are like.
+
+    Attributes:
+        q: Their variance.
+        c: Correlation of those of two inputs; None if there is one only.
+        chi: ``sigma_w**2 E[f'(sqrt(q) z)**2]``: by what the mean square of a gradient is multiplied
+            on its way back from the layer after it.
+    """
+
+    q: float
+    c: float | None
+    chi: float
 
 
 class FixedPoint(NamedTuple):
@@ -50,25 +63,8 @@ class FixedPoint(NamedTuple):
     c: float
 
 
-class Critical(NamedTuple):
-    """A point on the edge of chaos: weights of variance ``sigma_w**2 / fan_in``, biases of ``sigma_b**2``.
-
-    Attributes:
-        sigma_w: Square root of the weights' variance times the fan-in.
-        sigma_b: Standard deviation of the biases.
-        q: Variance of the pre-activations that signals are drawn to; 0 if they fade, slower than by any
-            factor for each layer. Where every variance is kept, as by relu, 1.
-        chi: 1.
-    """
-
-    sigma_w: float
-    sigma_b: float
-    q: float
-    chi: float
-
-
 @dataclass(frozen=True)
-class _Moments:
+class Moments:
     """Expectations of an activation over pre-activations of variance q; infinite where there is none."""
 
     name: str
@@ -76,12 +72,12 @@ class _Moments:
     slope: Function | None
 
     @staticmethod
-    def of(f: Plain) -> _Moments:
+    def of(f: Plain) -> Moments:
         if callable(f) and not isinstance(f, Activation):
-            return _Moments(getattr(f, "__name__", repr(f)), vectorized(f), None)
+            return Moments(getattr(f, "__name__", repr(f)), vectorized(f), None)
         activation = named(f)
         _ = activation.gains  # raises for one that looks at whole rows
-        return _Moments(activation.name, activation, activation.slope)
+        return Moments(activation.name, activation, activation.slope)
 
     def square(self, q: float) -> float:
         """E[f(sqrt(q) z)**2]."""
@@ -107,8 +103,7 @@ def fixed_point(f: Plain, sigma_w2: float, sigma_b2: float = 0.0) -> FixedPoint:
     """Return where signals end up in a deep network of activation ``f``.
 
     Schoenholz et al. 2017, arXiv:1611.01232, section 3, from inputs of variance 1. The variances are found to
-    about 1e-10. The correlation c is the root in [0, 1] of a power series, whose coefficients are the squares
-    of those of f in Hermite polynomials (Mehler's formula).
+    about 1e-10, the correlation as well.
 
     Args:
         f: A name out of `initcore.activations.names`, an activation, or any callable as in `gain`.
@@ -122,20 +117,66 @@ def fixed_point(f: Plain, sigma_w2: float, sigma_b2: float = 0.0) -> FixedPoint:
     >>> f"q {found.q:.6f}, chi {found.chi:.6f}, xi_c {found.xi_c:.3f}, c {found.c:.4f}"
     'q 0.721762, chi 1.047666, xi_c 25.213, c 0.7441'
     """
-    moments = _Moments.of(f)
+    moments = Moments.of(f)
     w = check_number("sigma_w2", sigma_w2, low=0)
     b = check_number("sigma_b2", sigma_b2, low=0)
     q = _length(moments, w, b)
-    at = max(q, _LEAST)
+    at = max(q, LEAST)
     chi = w * moments.slope_square(at)
     xi_q = _depth_scale(w * moments.square_growth(at) if q else chi)
     if chi <= 1 + 1e-9 or not q:
         return FixedPoint(q, chi, _depth_scale(chi), xi_q, 1.0)
-    c, slope = _correlation(moments, w, b, q, chi)
+    c, slope = fixed_correlation(moments.function, moments.slope, w, b, q, chi)
     return FixedPoint(q, chi, _depth_scale(slope), xi_q, c)
 
 
-def _length(moments: _Moments, w: float, b: float) -> float:
+def propagate(
+    f: Plain, sigma_w2: float, sigma_b2: float = 0.0, *, layers: int, q: float = 1.0, c: float | None = None
+) -> list[Signal]:
+    """Return what becomes of two inputs, layer after layer, in a wide network of activation ``f``.
+
+    Poole et al. 2016, arXiv:1606.05340, section 2. The mean square of a gradient goes back through these
+    layers by the product of their ``chi``.
+
+    Args:
+        f: A name out of `initcore.activations.names`, an activation, or any callable as in `gain`.
+        sigma_w2: Variance of the weights times the fan-in.
+        sigma_b2: Variance of the biases.
+        layers: How many.
+        q: Variance of the first layer's pre-activations.
+        c: Correlation of those of two inputs; None if there is one input only.
+
+    Returns:
+        What the pre-activations of each layer are like, that of the first as given.
+
+    Raises:
+        TypeError, ValueError: an argument is none of this, or the signal is without bound.
+
+    >>> for signal in propagate("relu", 2.0, layers=4, c=0.0):  # Cho & Saul 2009, equation 6 for n = 1
+    ...     print(f"{signal.q:.6f} {signal.c:.10f} {signal.chi:.6f}")
+    1.000000 0.0000000000 1.000000
+    1.000000 0.3183098862 1.000000
+    1.000000 0.4937310902 1.000000
+    1.000000 0.6048257201 1.000000
+    """
+    moments = Moments.of(f)
+    w = check_number("sigma_w2", sigma_w2, low=0)
+    b = check_number("sigma_b2", sigma_b2, low=0)
+    q = check_number("q", q, low=0, open_low=True)
+    c = None if c is None else check_number("c", c, low=-1, high=1)
+    signals = []
+    for _ in range(check_count("layers", layers)):
+        signals.append(Signal(q, c, w * moments.slope_square(max(q, LEAST))))
+        after = w * moments.square(q) + b
+        if not math.isfinite(after):
+            raise ValueError(f"{moments.name} at a variance of {q:g} gives a signal without bound")
+        if c is not None and after:
+            c = min(1.0, (w * correlated(moments.function, q, c) + b) / after)
+        q = after
+    return signals
+
+
+def _length(moments: Moments, w: float, b: float) -> float:
     """The variance that the map leads to from 1."""
 
     def gap(q: float) -> float:
@@ -152,9 +193,9 @@ def _length(moments: _Moments, w: float, b: float) -> float:
                 f"{moments.name} with sigma_w2={w:g} and sigma_b2={b:g} has no fixed point: the signal grows "
                 "without bound"
             )
-        if far < _LEAST:
+        if far < LEAST:
             return 0.0
-    q = _root(gap, near, far)
+    q = root_between(gap, near, far)
     return q if b or q > 1e-12 else 0.0
 
 
@@ -165,139 +206,14 @@ def _depth_scale(factor: float) -> float:
     return -1 / math.log(factor) if factor < 1 - 1e-9 else math.inf
 
 
-def _correlation(moments: _Moments, w: float, b: float, q: float, chi: float) -> tuple[float, float]:
-    """The correlation's fixed point below 1, and the slope of its map there.
+def root_between(function: Callable[[float], float], one: float, other: float) -> float:
+    """Return the root between two positive numbers at which the function has different signs.
 
-    The map is a power series with coefficients p_k >= 0, so convex, 1 at c = 1 and of slope chi > 1 there: it
-    has one fixed point below, to which Newton's method from 0 goes without overshooting.
+    By Illinois's method.
+
+    >>> round(root_between(lambda x: x**3 - 2, 1, 2), 12) == round(2 ** (1 / 3), 12)
+    True
     """
-    root = math.sqrt(q)
-    nodes, weights = quadrature.rule(lambda z: np.square(moments.function(root * z)), 4)
-    values = weights * moments.function(root * nodes)
-    p = w * np.square(_hermite(nodes, values, _TERMS)) / q
-    p[0] += b / q
-    k = np.arange(_TERMS)
-    # All later terms as one, of the size and the slope that are missing at c = 1.
-    rest, rest_slope = 1 - p.sum(), chi - (k * p).sum()
-    power = rest_slope / rest if rest > 1e-12 and rest_slope > rest * _TERMS else 0.0
-    rest = float(rest) if power else 0.0
-
-    def at(c: float) -> tuple[float, float]:
-        value = float((p * c**k).sum()) + rest * c**power
-        slope = float((k[1:] * p[1:] * c ** (k[1:] - 1)).sum())
-        return value, slope + (rest * power * c ** (power - 1) if rest else 0.0)
-
-    c = 0.0
-    for _ in range(200):
-        value, slope = at(c)
-        step = (value - c) / (1 - slope) if slope < 1 else 0.0
-        c += step
-        if abs(step) < 1e-15:
-            break
-    return float(c), at(c)[1]
-
-
-def _hermite(nodes: Array, values: Array, terms: int) -> Array:
-    """The sums of values times the normalized Hermite polynomials of degree 0 to terms - 1 at the nodes."""
-    before, this = np.zeros_like(nodes), np.ones_like(nodes)
-    found = []
-    for k in range(terms):
-        found.append(float((values * this).sum()))
-        before, this = this, (nodes * this - math.sqrt(k) * before) / math.sqrt(k + 1)
-    return np.array(found)
-
-
-def critical(f: Plain, bias_variance: float | None = None) -> Critical:
-    """Return the weights' scale that puts a network of activation ``f`` on the edge of chaos.
-
-    There chi = 1: at the fixed point of the signal's variance, gradients neither vanish nor explode, and two
-    inputs keep apart as long as they can (Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017,
-    arXiv:1611.01232, section 3). For a variance q, chi = 1 is ``sigma_w**2 = 1 / E[f'(sqrt(q) z)**2]``, and q
-    is a fixed point if ``sigma_b**2 = q - sigma_w**2 E[f(sqrt(q) z)**2]``; that is solved for q. The fixed
-    point must draw signals to it, or keep them all.
-
-    Args:
-        f: A name out of `initcore.activations.names`, an activation, or any callable as in `gain`.
-        bias_variance: ``sigma_b**2``; by default the least for which there is such a point: 0 for most; 0.173
-            for gelu and 0.555 for silu, where Roberts, Yaida & Hanin 2022, arXiv:2106.10165, section 5.3.4,
-            find the same.
-
-    Raises:
-        ValueError: the bias variance is negative, there is no such activation, or it has no such point.
-
-    >>> point = critical("tanh", bias_variance=0.05)
-    >>> f"sigma_w^2 {point.sigma_w**2:.6f}, q {point.q:.6f}"
-    'sigma_w^2 1.760955, q 0.570048'
-    >>> round(critical("relu").sigma_w ** 2, 9)
-    2.0
-    >>> point = critical("gelu")
-    >>> f"{point.sigma_w**2:.6f} {point.sigma_b**2:.6f}"
-    '1.983058 0.172922'
-    """
-    wanted = None if bias_variance is None else check_number("bias_variance", bias_variance, low=0)
-    if callable(f) and not isinstance(f, Activation):
-        return _critical(_Moments.of(f), wanted)
-    return _critical_of_a_name(named(f), wanted)
-
-
-@functools.lru_cache(maxsize=256)
-def _critical_of_a_name(f: Activation, wanted: float | None) -> Critical:
-    return _critical(_Moments.of(f), wanted)
-
-
-def _critical(moments: _Moments, wanted: float | None) -> Critical:
-    name, b = moments.name, wanted or 0.0
-
-    def bias(q: float) -> float:
-        """The bias variance that makes q a fixed point with chi = 1."""
-        slope = moments.slope_square(q)
-        return q - moments.square(q) / slope if slope else math.nan
-
-    def excess(q: float) -> float:
-        """By how much more than 1 the distance from that fixed point is multiplied at each layer."""
-        slope = moments.slope_square(q)
-        return moments.square_growth(q) / slope - 1 if slope else math.nan
-
-    def point(q: float, b: float) -> Critical:
-        return Critical(1 / math.sqrt(moments.slope_square(max(q, _LEAST))), math.sqrt(b), q, 1.0)
-
-    if moments.slope_square(1.0) == 0:
-        raise ValueError(f"{name} is flat: no gradient passes it, so it is critical nowhere")
-    if all(abs(bias(q)) <= 1e-9 * q for q in (0.1, 1.0, 10.0)):
-        if b:
-            raise ValueError(
-                f"{name} keeps every length, so it is critical only without bias: at sigma_w2 = "
-                f"{1 / moments.slope_square(1.0):.6g} and bias variance 0, got {b:g}"
-            )
-        return point(1.0, 0.0)
-    fades = moments.square(_LEAST) < 1e-12 and excess(1e-4) <= 1e-9
-    if fades and not b:
-        return point(0.0, 0.0)
-    grid = [(q, bias(q), excess(q)) for q in np.geomspace(1e-8, 1e6, 43).tolist()]
-    steps = [
-        (one, other)
-        for one, other in itertools.pairwise(grid)
-        if math.isfinite(sum(one[1:]) + sum(other[1:]))
-    ]
-    for (low, bias_low, _), (high, bias_high, _) in steps:
-        if bias_low < b <= bias_high:
-            q = _root(lambda q: bias(q) - b, low, high)
-            if excess(q) <= 1e-7:
-                return point(q, b)
-    for (low, bias_low, excess_low), (high, _, excess_high) in steps:
-        if bias_low > 0 and excess_low > 0 >= excess_high:
-            q = _root(excess, low, high)
-            if wanted is None:
-                return point(q, bias(q))
-            raise ValueError(
-                f"{name} with bias variance {b:g} has no critical point that signals are drawn to: they grow "
-                f"away from it. From a bias variance of {bias(q):.6g} on it has one."
-            )
-    raise ValueError(f"{name} has no critical point: wherever chi is 1, the signal grows from layer to layer")
-
-
-def _root(function: Callable[[float], float], one: float, other: float) -> float:
-    """The root between two positive numbers at which the function has different signs: Illinois's method."""
     low, high = function(one), function(other)
     for _ in range(200):
         middle = (one * high - other * low) / (high - low) if high != low else (one + other) / 2

@@ -1,15 +1,17 @@
 """What theory says about a network at its start.
 
 * `gain`, `Gated`: what weights must be scaled by after an activation. In gains.py.
-* `fixed_point`, `critical`: where signals of a deep network end up, and the edge of chaos. In meanfield.py.
+* `propagate`, `fixed_point`: how signals go through a deep network, and where they end up. In meanfield.py.
+* `critical`: the edge of chaos. In criticality.py.
 * `gain_table`, `torch_gain`: all gains, beside PyTorch's numbers. In gain_table.py.
 """
 
 from __future__ import annotations
 
+from initcore.criticality import Critical, critical
 from initcore.gain_table import TORCH_GAINS, GainRow, GainTable, gain_table, torch_gain, with_gain
 from initcore.gains import GATED, Gated, formula, gain
-from initcore.meanfield import Critical, FixedPoint, critical, fixed_point
+from initcore.meanfield import FixedPoint, Signal, fixed_point, propagate
 from initcore.quadrature import Gain
 
 __all__ = [
@@ -21,11 +23,13 @@ __all__ = [
     "GainRow",
     "GainTable",
     "Gated",
+    "Signal",
     "critical",
     "fixed_point",
     "formula",
     "gain",
     "gain_table",
+    "propagate",
     "torch_gain",
     "with_gain",
 ]
