@@ -7,20 +7,22 @@ is for decides how it starts (roles.py), rules decide otherwise (rules.py), and 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from typing import Any
 
 from initcore.apply.decision import Decision, check
+from initcore.apply.depth import resolve, with_depth
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.apply.roles import ROLES
 from initcore.apply.rules import Rules, Scheme, decide
 from initcore.apply.table import Row, Table
 from initcore.random import Key, KeyLike
+from initcore.residual import ResidualScheme
 
 __all__ = ["ROLES", "Feeds", "Parameter", "Row", "Table", "initialize", "parameters"]
 
 # The framework that one of the classes of a model comes from, and where its adapter is: a function
-# ``parameters(model, activation)``. The first that fits: a Keras model on PyTorch is a torch module too.
+# ``parameters(model, activation)``, and one ``branches(model)`` for residual schemes. The first that fits: a
+# Keras model on PyTorch is a torch module too.
 _ADAPTERS = {
     "initcore": "initcore.apply.sequential",
     "keras": "initcore.keras.model",
@@ -37,6 +39,7 @@ def initialize(
     *,
     activation: Any = None,
     data: Any = None,
+    residual: str | ResidualScheme | None = None,
 ) -> Table:
     """Set all tensors of a model, and return a table of what was done and why.
 
@@ -56,6 +59,9 @@ def initialize(
         activation: What those layers feed of which that cannot be found out: a name, an activation, any
             function of an array.
         data: A batch of inputs, for ``"lsuv"``. For a torch module, a tuple or dict is its arguments.
+        residual: A name or scheme of `initcore.residual`, such as ``"fixup"``: tensors of residual branches
+            start smaller, by how many there are; kernels have the scheme's own law where ``scheme`` is
+            ``"auto"``. What rules say stays. The table's notes tell what the model itself must have.
 
     Returns:
         A `Table`: print it, go through its rows, or take ``to_dict()``.
@@ -79,6 +85,8 @@ def initialize(
     """
     if (scheme == LSUV) != (data is not None):
         raise ValueError(f"scheme {LSUV!r} needs data=, a batch of inputs, and no other scheme takes it")
+    if scheme == LSUV and residual is not None:
+        raise ValueError(f"residual= would be undone by {LSUV!r}, which makes all layers give variance 1")
     if scheme == LSUV:
         from initcore.apply import from_data
 
@@ -86,12 +94,18 @@ def initialize(
     key = Key.of(seed)
     tensors = parameters(model, activation)
     choices = decide(scheme, tensors)
+    notes: tuple[str, ...] = ()
+    if residual is not None:
+        branches = _adapter(model).branches(model)
+        depth = resolve(residual, branches)
+        choices = with_depth(depth, tensors, choices, branches)
+        notes = tuple(f"{depth.name} needs {need}" for need in depth.needs)
     decisions = [Decision(tensor, choice) for tensor, choice in zip(tensors, choices, strict=True)]
     for decision in decisions:
         check(decision, key)
     for decision in decisions:
         decision.carry_out(key)
-    return Table([decision.row() for decision in decisions])
+    return Table([decision.row() for decision in decisions], notes)
 
 
 def parameters(model: Any, activation: Any = None) -> list[Parameter]:
@@ -102,11 +116,16 @@ def parameters(model: Any, activation: Any = None) -> list[Parameter]:
     >>> [(tensor.name, tensor.role, str(tensor.feeds)) for tensor in parameters(model)]
     [('dense/kernel', 'kernel', 'relu'), ('dense/bias', 'bias', 'no activation')]
     """
+    found: list[Parameter] = _adapter(model).parameters(model, activation)
+    return found
+
+
+def _adapter(model: Any) -> Any:
+    """Return the module that knows models of this kind."""
     packages = {base.__module__.split(".")[0] for base in type(model).__mro__}
     for package, adapter in _ADAPTERS.items():
         if package in packages:
-            found: Callable[[Any, Any], list[Parameter]] = importlib.import_module(adapter).parameters
-            return found(model, activation)
+            return importlib.import_module(adapter)
     raise TypeError(
         "model must be an initcore Sequential, a torch.nn.Module or a Keras model, "
         f"got {type(model).__module__}.{type(model).__qualname__}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from initcore.apply.parameter import Parameter
 from initcore.apply.roles import Choice
+from initcore.apply.scaled import Scaled
 from initcore.apply.table import Row
 from initcore.initializers import name_of
 from initcore.laws import Initializer, VarianceScaling
@@ -42,6 +43,8 @@ class Decision:
 
 def title(law: Initializer) -> str:
     """Return what a law is called: its name if it has one."""
+    if isinstance(law, Scaled):
+        return f"{title(law.law)} x {', '.join(f'{factor:.4g}' for factor in law.factors)}"
     name = name_of(law)
     if isinstance(law, VarianceScaling) and "(" in name:
         return f"{law.distribution}, {law.scale * law.gain**2:.5g} / {law.mode}"

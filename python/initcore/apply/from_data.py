@@ -48,4 +48,4 @@ def _told(table: Table, calibration: Calibration) -> Table:
         missed = "" if one.converged else ", not within tolerance"
         return replace(row, scheme="lsuv", std=None, why=why + missed)
 
-    return Table([told(row) for row in table])
+    return Table([told(row) for row in table], table.notes)

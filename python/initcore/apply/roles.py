@@ -6,18 +6,21 @@ To add a role: a row in ROLES; an adapter then says which tensors have it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from initcore import initializers
 from initcore.apply.parameter import Parameter
 from initcore.laws import Constant, ForgetGateBias, Initializer, Ones, Orthogonal, RandomNormal, Zeros
 
 
-class Choice(NamedTuple):
-    """An initializer, or None to leave the tensor as it is, and the reason."""
+@dataclass(frozen=True)
+class Choice:
+    """An initializer, or None to leave the tensor as it is; the reason, and who asked for it."""
 
     initializer: Initializer | None
     why: str
+    by: Literal["auto", "name", "rule"] = "auto"
 
 
 class Role(NamedTuple):

@@ -47,11 +47,11 @@ class Rule:
         """Return what the rule says."""
         why = f"rule {self.text}"
         if self.scheme == KEEP:
-            return Choice(None, f"{why}: kept")
+            return Choice(None, f"{why}: kept", "rule")
         if isinstance(self.scheme, str) and self.scheme == "auto":
             chosen = ROLES[tensor.role].auto(tensor)
-            return Choice(chosen.initializer, f"{why}: {chosen.why}")
-        return Choice(initializers.get(self.scheme), why)
+            return Choice(chosen.initializer, f"{why}: {chosen.why}", "rule")
+        return Choice(initializers.get(self.scheme), why, "rule")
 
 
 def parse(rules: Rules) -> list[Rule]:
@@ -87,7 +87,7 @@ def _by_scheme(law: Initializer | None, tensor: Parameter) -> Choice:
         return Choice(None, tensor.left)
     if law is None or not role.takes_scheme:
         return role.auto(tensor)
-    return Choice(law, "as asked")
+    return Choice(law, "as asked", "name")
 
 
 def _by_rules(rules: Iterable[Rule], tensor: Parameter) -> Choice:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from initcore.apply.depth import Place
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.laws import Initializer
+from initcore.layers.container import Residual, Stack
 from initcore.layouts import LayoutLike
 from initcore.network import Network
 from initcore.random import Key
@@ -34,3 +36,33 @@ def parameters(model: Network, activation: object = None) -> list[Parameter]:
         )
 
     return [described(name) for name in model.tensors]
+
+
+def branches(model: Network) -> dict[str, Place]:
+    """Return where in the residual branches of a model its tensors stand.
+
+    >>> import initcore as ic
+    >>> block = ic.Residual([ic.Dense(8, activation="relu"), ic.Dense(4)])
+    >>> found = branches(ic.Sequential([block], input_shape=(4,)))
+    >>> found["residual/dense_1/kernel"]
+    Place(branch='residual', roles=('mlp_last',))
+    """
+    found: dict[str, Place] = {}
+    _walk(model.stack, "", "", model, found)
+    return found
+
+
+def _walk(stack: Stack, path: str, branch: str, model: Network, found: dict[str, Place]) -> None:
+    last = max((i for i, layer in enumerate(stack.layers) if layer.mixes), default=-1)
+    for i, (name, layer) in enumerate(zip(stack.names, stack.layers, strict=True)):
+        here = f"{path}{name}/"
+        if isinstance(layer, Residual):
+            for prefix, inner in layer.branches().items():
+                _walk(inner, here + prefix, "" if prefix else here[:-1], model, found)
+        elif branch:
+            roles = {"kernel": "mlp_last" if i == last else "mlp_inner", "bias": "branch_bias"}
+            if i > last:
+                roles["scale"] = "last_scale"
+            for tensor_name, tensor in model.tensors.items():
+                if tensor_name.startswith(here) and tensor.role in roles:
+                    found[tensor_name] = Place(branch, (roles[tensor.role],))

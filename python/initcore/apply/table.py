@@ -51,8 +51,9 @@ class Table(Sequence[Row]):
     [784, 10]
     """
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], notes: Sequence[str] = ()) -> None:
         self._rows = tuple(rows)
+        self.notes = tuple(notes)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -86,6 +87,6 @@ class Table(Sequence[Row]):
         done = sum(row.changed for row in self._rows)
         left = len(self._rows) - done
         summary = f"{done} tensor{'s' * (done != 1)} set, {left} left as they were"
-        return "\n".join([aligned(header, [row.cells() for row in self._rows]), summary])
+        return "\n".join([aligned(header, [row.cells() for row in self._rows]), summary, *self.notes])
 
     __repr__ = __str__

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import keras
 
@@ -68,6 +68,11 @@ def parameters(model: Any, activation: Any = None) -> list[Parameter]:
             place = _Place(f"{prefix}{variable.name}", layer, within, variable)
             same.setdefault(id(variable), []).append(place)
     return [_described(places, given) for places in same.values()]
+
+
+def branches(model: Any) -> NoReturn:
+    """Refuse: branches are looked for in initcore's and PyTorch's models."""
+    raise TypeError("residual= is for initcore's Sequential and PyTorch's modules, not for Keras models")
 
 
 def _described(places: list[_Place], activation: Any) -> Parameter:

@@ -87,8 +87,18 @@ def of(model: nn.Module) -> dict[str, Feeds]:
     return found
 
 
+def graph_of(model: nn.Module) -> Any:
+    """Return the graph of the model's forward, or None if it cannot be traced."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _Tracer(model).trace(model)
+    except Exception:  # a model's code may do anything to a proxy that it could do to a tensor
+        return None
+
+
 class _Tracer(torch.fx.Tracer):
-    """Keeps whole what has parameters of its own, what is PyTorch's, and what is an activation."""
+    """Keeps whole what has parameters and no parts, what is PyTorch's, and what is an activation."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -96,7 +106,7 @@ class _Tracer(torch.fx.Tracer):
         self._activations = {m for m in model.modules() if functions.of_module(m) is not None}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        own = next(m.parameters(recurse=False), None) is not None
+        own = next(m.parameters(recurse=False), None) is not None and not _composite(m)
         leaf: bool = super().is_leaf_module(m, module_qualified_name)
         return own or leaf or m in self._activations
 
@@ -107,11 +117,8 @@ def _trace(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feeds])
     if _of_part(model, "") is not None or isinstance(model, nn.ModuleList | nn.ModuleDict):
         _in_parts(model, prefix, after, found)
         return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            graph = _Tracer(model).trace(model)
-    except Exception:  # a model's code may do anything to a proxy that it could do to a tensor
+    graph = graph_of(model)
+    if graph is None:
         _in_parts(model, prefix, after, found)
         return
     modules = dict(model.named_modules())

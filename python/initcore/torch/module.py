@@ -21,6 +21,7 @@ from initcore.laws import Initializer
 from initcore.layouts import LayoutLike
 from initcore.random import Key
 from initcore.torch import feeds, roles
+from initcore.torch.branches import branches as branches  # what an adapter offers, beside `parameters`
 from initcore.torch.tensors import can_fill, fill
 
 Setter = Callable[[Callable[[NDArray[Any]], object]], None]

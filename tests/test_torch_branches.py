@@ -1,0 +1,166 @@
+"""Residual schemes on PyTorch's modules: where branches are found, and what starts smaller."""
+
+import pytest
+
+import initcore as ic
+from initcore import residual
+
+torch = pytest.importorskip("torch", reason="looks for branches in modules of a live PyTorch")
+pytestmark = pytest.mark.peers
+from initcore.torch.branches import branches  # noqa: E402
+
+nn, F = torch.nn, torch.nn.functional
+
+
+class Attention(nn.Module):
+    def __init__(self, width, packed):
+        super().__init__()
+        self.packed = packed
+        names = {"qkv": 3 * width} if packed else {"q_proj": width, "k_proj": width, "v_proj": width}
+        for name, size in names.items():
+            self.add_module(name, nn.Linear(width, size))
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x):
+        q, k, v = (
+            self.qkv(x).chunk(3, dim=-1) if self.packed else (self.q_proj(x), self.k_proj(x), self.v_proj(x))
+        )
+        return self.out(F.scaled_dot_product_attention(q, k, v))
+
+
+class Block(nn.Module):
+    def __init__(self, width, packed, multiplied=False):
+        super().__init__()
+        self.ln1, self.attention = nn.LayerNorm(width), Attention(width, packed)
+        self.ln2, self.up, self.down = (
+            nn.LayerNorm(width),
+            nn.Linear(width, 4 * width),
+            nn.Linear(4 * width, width),
+        )
+        self.alpha = nn.Parameter(torch.ones(())) if multiplied else 1.0
+
+    def forward(self, x):
+        x = x + self.alpha * self.attention(self.ln1(x))
+        return x + self.alpha * self.down(F.gelu(self.up(self.ln2(x))))
+
+
+class Gpt(nn.Module):
+    def __init__(self, depth=4, width=16, **how):
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(50, width), nn.Embedding(8, width)
+        how = {"packed": True} | how
+        self.blocks = nn.ModuleList(Block(width, **how) for _ in range(depth))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 50, bias=False)
+
+    def forward(self, i):
+        x = self.tokens(i) + self.positions(torch.arange(8))
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x))
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, inputs, width, stride=1):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
+        self.down = nn.Conv2d(inputs, width, 1, stride) if stride > 1 else None
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + (self.down(x) if self.down is not None else x))
+
+
+def resnet():
+    blocks = [Bottleneck(8, 8), Bottleneck(8, 12, 2), Bottleneck(12, 12)]
+    return nn.Sequential(nn.Conv2d(3, 8, 3), *blocks, nn.Flatten(), nn.Linear(12 * 9, 5))
+
+
+def roles_of(model):
+    return {name: "/".join(place.roles) for name, place in branches(model).items()}
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_transformer_of_ones_own(packed):
+    roles = roles_of(Gpt(2, packed=packed))
+    for i in range(2):
+        attention, block = f"blocks.{i}.attention", f"blocks.{i}"
+        if packed:
+            assert roles[f"{attention}.qkv.weight"] == "query/key/value"
+        else:
+            assert [roles[f"{attention}.{x}_proj.weight"] for x in "qkv"] == ["query", "key", "value"]
+        assert roles[f"{attention}.out.weight"] == "attention_output"
+        assert roles[f"{block}.up.weight"] == "mlp_inner" and roles[f"{block}.down.weight"] == "mlp_last"
+        assert roles[f"{block}.down.bias"] == "branch_bias"
+    assert "head.weight" not in roles and "tokens.weight" not in roles
+    assert len({place.branch for place in branches(Gpt(2, packed=packed)).values()}) == 4
+
+
+def test_gpt2_by_its_depth():
+    model = Gpt(8)
+    table = ic.initialize(model, residual="gpt2")
+    assert table["blocks.3.attention.out.weight"].std == pytest.approx(0.02 / 4)
+    assert table["blocks.3.up.weight"].std == pytest.approx(0.02)
+    assert model.blocks[3].down.weight.std().item() == pytest.approx(0.02 / 4, rel=0.15)
+
+
+def test_deepnorm_scales_only_values_of_a_packed_projection():
+    model, plain = Gpt(3), Gpt(3)
+    table = ic.initialize(model, residual=residual.deepnorm(decoder=3))
+    ic.initialize(plain, "glorot_normal")
+    factor = residual.deepnorm(decoder=3).factor("value")
+    for part, before, expected in zip(
+        model.blocks[1].attention.qkv.weight.chunk(3),
+        plain.blocks[1].attention.qkv.weight.chunk(3),
+        (1, 1, factor),
+        strict=True,
+    ):
+        assert torch.allclose(part, before * expected)
+    assert any("skipped path" in note for note in table.notes)
+
+
+def test_multipliers_are_found():
+    table = ic.initialize(Gpt(2, multiplied=True), residual="rezero")
+    assert table["blocks.0.alpha"].scheme == "zeros" and table["blocks.1.alpha"].changed
+    model = Gpt(2, multiplied=True)
+    ic.initialize(model, residual=residual.skip_init(0.25))
+    assert model.blocks[0].alpha == 0.25
+
+
+def test_a_residual_network_with_projections():
+    model = resnet()
+    roles = roles_of(model)
+    for i in (1, 2, 3):
+        assert roles[f"{i}.conv1.weight"] == "mlp_inner" and roles[f"{i}.conv2.weight"] == "mlp_last"
+        assert roles[f"{i}.bn2.weight"] == "last_scale" and f"{i}.bn1.weight" not in roles
+    assert "2.down.weight" not in roles and "0.weight" not in roles
+    table = ic.initialize(model, residual="zero_gamma")
+    assert (model[2].bn2.weight == 0).all() and (model[2].bn1.weight == 1).all()
+    table = ic.initialize(model, residual="fixup")
+    assert table["1.conv1.weight"].std == pytest.approx((2 / 72) ** 0.5 * 3**-0.5)
+    assert table["5.weight"].scheme == "zeros"  # the network's output
+
+
+def test_pytorchs_own_transformer():
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), 4)
+    roles = roles_of(encoder)
+    assert roles["layers.2.self_attn.in_proj_weight"] == "query/key/value"
+    assert roles["layers.2.linear2.weight"] == "mlp_last"
+    ic.initialize(encoder, residual="t_fixup")
+    values = encoder.layers[1].self_attn.in_proj_weight.chunk(3)
+    ratio = float(values[2].std() / values[0].std())
+    assert ratio == pytest.approx(residual.t_fixup(4).factor("value"), rel=0.15)
+
+
+def test_layers_that_cannot_be_traced_leave_the_others():
+    class Untraceable(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Sequential(Bottleneck(4, 4), Bottleneck(4, 4))
+
+        def forward(self, x):
+            return self.body(x) if x.sum() > 0 else x
+
+    assert roles_of(Untraceable())["body.1.conv2.weight"] == "mlp_last"
+    with pytest.raises(ValueError, match="branch"):
+        ic.initialize(nn.Linear(3, 3), residual="fixup")
