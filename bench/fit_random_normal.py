@@ -1,4 +1,4 @@
-"""Fits the coefficients of cpp/kernels/random_normal.h and prints them: python bench/fit_random_normal.py.
+"""Fits the coefficients of cpp/kernels/random_{normal,polar}.h and prints them. Run it as it is.
 
 Rational functions that err least, relatively, on an interval: linearized least squares at Chebyshev nodes in
 60 digits, its weights moved to where the error is large (Lawson 1961) until it is level. Needs mpmath.
@@ -9,8 +9,8 @@ from collections.abc import Callable
 import mpmath as mp
 
 mp.mp.dps = 60
-MIDDLE = mp.mpf("0.180625")  # kMiddle, and kTailOrigin
-ORIGIN = mp.mpf("1.6")
+MIDDLE = mp.mpf("0.228")  # kMiddle, and kTailOrigin
+ORIGIN = mp.mpf("1.94")
 
 
 def quantile(p: mp.mpf) -> mp.mpf:
@@ -90,23 +90,27 @@ def show(name: str, fitted, digits: int) -> None:
 
 
 if __name__ == "__main__":
-    first = mp.sqrt(-mp.log(mp.mpf("0.0751"))) - ORIGIN  # the tail begins at p = 0.075
+    first = mp.sqrt(-mp.log(mp.mpf("0.0226"))) - ORIGIN  # the tail begins at p = 0.0225
     last = mp.mpf("9.4") - ORIGIN
     for kind, middle_degrees, tail_degrees, digits in [
-        ("float", (3, 3), (4, 3), 10),
-        ("double", (7, 7), (8, 8), 19),
+        ("float", (4, 4), (4, 3), 10),
+        ("double", (10, 10), (8, 7), 19),
     ]:
         show(
-            f"{kind} middle", fit(middle, mp.mpf("-1e-5"), MIDDLE - mp.mpf("1e-15"), *middle_degrees), digits
+            f"{kind} middle", fit(middle, mp.mpf("-1e-6"), MIDDLE - mp.mpf("1e-15"), *middle_degrees), digits
         )
         show(f"{kind} tail", fit(tail, first, last, *tail_degrees), digits)
-    show(
-        "float log(1 + f) / f",
-        fit(lambda f: mp.log1p(f) / f, mp.sqrt(mp.mpf(1) / 2) - 1, mp.sqrt(2) - 1, 7, 0, 15),
-        10,
-    )
+    low, high = mp.sqrt(mp.mpf(1) / 2) - 1, mp.sqrt(2) - 1
+    show("float log(1 + f) / f", fit(lambda f: mp.log1p(f) / f, low, high, 7, 0, 15), 10)
     show(
         "double 2 atanh(sqrt u) / sqrt u",
         fit(lambda u: 2 * mp.atanh(mp.sqrt(u)) / mp.sqrt(u), mp.mpf("1e-20"), mp.mpf("0.0295"), 6, 0, 15),
         19,
     )
+    for kind, degrees, digits in [("float", (3, 3), 10), ("double", (6, 7), 19)]:
+        quarter = [
+            lambda u: mp.sin(mp.pi / 2 * mp.sqrt(u)) / mp.sqrt(u),
+            lambda u: mp.cos(mp.pi / 2 * mp.sqrt(u)),
+        ]
+        for name, f, degree in zip(["sin(pi t / 2) / t", "cos(pi t / 2)"], quarter, degrees, strict=True):
+            show(f"{kind} {name}, in t^2", fit(f, mp.mpf("1e-30"), mp.mpf("0.25"), degree, 0), digits)

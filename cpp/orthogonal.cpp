@@ -77,12 +77,13 @@ class Panel {
     const Index count = std::min(kTile, rows_[rows_.count - 1] + 1 - k0);
     std::fill(tile(upright_, block), tile(upright_, tiles_), T(0));
     T signs[kTile];
+    std::fill_n(tau_, kTile, 0.0);
     parallel_for(count, double(count) * double(n - k0) * 16, [&](Index begin, Index end) {
       std::vector<T> x(static_cast<std::size_t>(n - k0));
       for (Index j = begin; j < end; ++j) {
         const Index k = k0 + j;
         kernels().random.of<T>().normal(x.data(), matrix_.offset + k * n + k, n - k, matrix_.stream, 0, 1);
-        signs[j] = kernels().random_orthogonal.of<T>().reflection(x.data(), n - k);
+        signs[j] = kernels().random_orthogonal.of<T>().reflection(x.data(), n - k, tau_ + j);
         for (Index c = k; c < n;) {
           const Index stop = std::min(n, (c / kTile + 1) * kTile);
           std::copy(x.data() + (c - k), x.data() + (stop - k),
@@ -102,7 +103,7 @@ class Panel {
       kernel.transpose(tile(upright_, t), tile(flat_, t));
       kernel.add_product(kTile, kTile, tile(upright_, t), kTile, tile(flat_, t), gram, kTile);
     }
-    kernel.triangle(gram, triangle);
+    kernel.triangle(gram, tau_, triangle);
     std::fill(tile(update_, block), tile(update_, tiles_), T(0));
     for (Index t = block; t < tiles_; ++t)
       kernel.add_product(kTile, kTile, triangle, kTile, tile(upright_, t), tile(update_, t), kTile);
@@ -131,6 +132,7 @@ class Panel {
   const Rows rows_;
   const Index tiles_, stride_;
   Array result_, upright_, flat_, update_;
+  double tau_[kTile];
 };
 
 }  // namespace

@@ -3,66 +3,47 @@
 #include "kernels/random.h"
 
 #include "kernels/both.h"
-#include "kernels/random_normal.h"
 #include "kernels/random_philox.h"
+#include "kernels/random_polar.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
 
-constexpr int kGroups = 16;  // at a time: 4 KiB of bits stay in the first cache
+constexpr Index kGroups = 16;  // at a time: 4 KiB of bits stay in the first cache
 
 template <typename T>
 using BitsOf = typename RandomKernels<T>::Bits;
 
-/// Bits of `count` whole groups.
-inline void draw(uint32_t* bits, Index first_group, int count, Stream stream) {
-  for (int g = 0; g < count; ++g)
-    group(static_cast<uint64_t>(first_group + g), stream.key, stream.step, bits + g * kGroupWords);
-}
-
-inline void draw(uint64_t* bits, Index first_group, int count, Stream stream) {
-  alignas(64) uint32_t words[kGroupWords];
-  for (int g = 0; g < count; ++g) {
-    group(static_cast<uint64_t>(first_group + g), stream.key, stream.step, words);
-    for (int half = 0; half < 2; ++half) {
-      const uint32_t *low = words + 2 * half * kBlocks, *high = low + kBlocks;
-      uint64_t* to = bits + g * (kGroupWords / 2) + half * kBlocks;
-#pragma omp simd
-      for (int j = 0; j < kBlocks; ++j) to[j] = low[j] | uint64_t(high[j]) << 32;
-    }
+/// Elements [first, first + n) of a stream, some whole groups at a time: pass(bits, skip, count, done) is to
+/// make elements first + done, ... (`count` of them) of the bits from bits[skip] on.
+template <typename Bits, typename Pass>
+INITCORE_INLINE void in_passes(Index first, Index n, Stream stream, Pass pass) {
+  constexpr Index kPerGroup = kGroupWords * 4 / sizeof(Bits), kPerPass = kPerGroup * kGroups;
+  alignas(64) Bits bits[kPerPass];
+  const RoundKeys keys(stream.key);
+  for (Index done = 0; done < n;) {
+    const Index group = (first + done) / kPerGroup, skip = (first + done) % kPerGroup;
+    const Index count = min(n - done, kPerPass - skip);
+    draw(bits, group, (skip + count + kPerGroup - 1) / kPerGroup, keys, stream.step);
+    pass(bits, skip, count, done);
+    done += count;
   }
 }
 
 /// out[i] = law(bits of element first + i).
 template <typename Bits, typename Out, typename Law>
 void fill(Out* out, Index first, Index n, Stream stream, Law law) {
-  constexpr Index kPerGroup = kGroupWords * 4 / sizeof(Bits), kPerPass = kPerGroup * kGroups;
-  alignas(64) Bits bits[kPerPass];
-  for (Index done = 0; done < n;) {
-    const Index group = (first + done) / kPerGroup, skip = (first + done) % kPerGroup;
-    const Index count = min(n - done, kPerPass - skip);
-    draw(bits, group, static_cast<int>((skip + count + kPerGroup - 1) / kPerGroup), stream);
+  in_passes<Bits>(first, n, stream, [=](const Bits* bits, Index skip, Index count, Index done) {
     const Bits* from = bits + skip;
     Out* to = out + done;
 #pragma omp simd
     for (Index i = 0; i < count; ++i) to[i] = law(from[i]);
-    done += count;
-  }
+  });
 }
 
 template <typename T>
 void raw(BitsOf<T>* out, Index first, Index n, Stream stream) {
   fill<BitsOf<T>>(out, first, n, stream, [](BitsOf<T> bits) { return bits; });
-}
-
-// Unsigned to floating point, correctly rounded, by operations that every instruction set has as vectors.
-
-inline float to_float(uint32_t x) { return static_cast<float>(static_cast<std::int32_t>(x)); }  // x < 2^31
-
-inline double to_float(uint64_t x) {
-  const double high = __builtin_bit_cast(double, (x >> 32) | 0x4530000000000000u);         // 2^84 + high 2^32
-  const double low = __builtin_bit_cast(double, (x & 0xffffffffu) | 0x4330000000000000u);  // 2^52 + low
-  return (high - 0x1.00000001p84) + low;
 }
 
 template <typename T>
@@ -75,45 +56,61 @@ void uniform(T* out, Index first, Index n, Stream stream, double low, double hig
   });
 }
 
-/// A standard normal: the first bit is the sign, the others the distance from the median.
-template <typename T>
-inline __attribute__((always_inline)) T standard_normal(BitsOf<T> bits) {
-  using Bits = BitsOf<T>;
-  constexpr int kWidth = 8 * sizeof(T);
-  constexpr T kUnit = sizeof(T) == 4 ? T(0x1p-32) : T(0x1p-64);
-  constexpr Bits kMost = Bits(-1) >> 1;
-  const Bits sign = bits >> (kWidth - 1), distance = bits & kMost;
-  const T q = (to_float(distance) + T(0.5)) * kUnit;
-  const T p = (to_float(static_cast<Bits>(kMost - distance)) + T(0.5)) * kUnit;
-  return normal_quantile(sign ? -q : q, p);
-}
-
 template <typename T>
 void normal(T* out, Index first, Index n, Stream stream, double mean, double stddev) {
+  using Bits = BitsOf<T>;
   const T shift = static_cast<T>(mean), scale = static_cast<T>(stddev);
-  fill<BitsOf<T>>(out, first, n, stream,
-                  [=](BitsOf<T> bits) { return shift + scale * standard_normal<T>(bits); });
+  in_passes<Bits>(first, n, stream, [=](const Bits* bits, Index skip, Index count, Index done) {
+    // Two words of one block make two elements, so the elements of a group come together.
+    alignas(64) T some[kGroups * kGroupWords * 4 / sizeof(Bits)];
+    const bool whole = skip == 0 && count % (2 * kBlocks) == 0;
+    T* to = whole ? out + done : some;
+    for (Index i = 0; i < skip + count; i += 2 * kBlocks)
+#pragma omp simd
+      for (int j = 0; j < kBlocks; ++j) {
+        const T r = scale * radius<T>(bits[i + j]);
+        const Direction<T> direction(bits[i + kBlocks + j]);
+        to[i + j] = shift + r * direction.x;
+        to[i + kBlocks + j] = shift + r * direction.y;
+      }
+    if (!whole) __builtin_memcpy(out + done, some + skip, static_cast<std::size_t>(count) * sizeof(T));
+  });
+}
+
+/// kFar: beyond kMiddleBound too.
+template <bool kFar, typename T>
+void between(T* out, Index first, Index n, Stream stream, double mean, double stddev, const Truncation& t) {
+  const T shift = static_cast<T>(mean), scale = static_cast<T>(t.sign * stddev);
+  const T low = static_cast<T>(t.low), high = static_cast<T>(t.high);
+  // A uniform u strictly inside (0, 1), exact, and where it falls: at start + mass u, q from the median.
+  constexpr bool kSingle = sizeof(T) == 4;
+  constexpr double kUnit = kSingle ? 0x1p-32 : 0x1p-52, kCentre = kSingle ? 0x1p31 + 0.5 : 0.5;
+  const double start = t.start, slope = t.mass * kUnit, centre = (start - 0.5) + slope * kCentre;
+  const double smallest = t.smallest;
+  fill<BitsOf<T>>(out, first, n, stream, [=](BitsOf<T> bits) {
+    double k;
+    if constexpr (kSingle) {
+      k = static_cast<std::int32_t>(bits);
+    } else {
+      k = to_float(bits >> 12);
+    }
+    T z;
+    if constexpr (kFar) {
+      const double below = start + (k + kCentre) * slope;
+      const T p = static_cast<T>(max(min(below, 1.0 - below), smallest));
+      z = normal_quantile(static_cast<T>(below - 0.5), p);
+    } else {
+      z = normal_quantile(static_cast<T>(centre + k * slope));
+    }
+    return shift + scale * min(max(z, low), high);
+  });
 }
 
 template <typename T>
 void truncated_normal(T* out, Index first, Index n, Stream stream, double mean, double stddev,
                       const Truncation& truncation) {
-  const Truncation t = truncation;
-  const T shift = static_cast<T>(mean), scale = static_cast<T>(t.sign * stddev);
-  const T low = static_cast<T>(t.low), high = static_cast<T>(t.high);
-  fill<BitsOf<T>>(out, first, n, stream, [=](BitsOf<T> bits) {
-    // A uniform strictly inside (0, 1), exact; then where it falls between the bounds.
-    double u;
-    if constexpr (sizeof(T) == 4) {
-      u = (to_float(uint64_t(bits)) + 0.5) * 0x1p-32;
-    } else {
-      u = (to_float(bits >> 12) + 0.5) * 0x1p-52;
-    }
-    const double below = t.start + t.mass * u;
-    const T p = static_cast<T>(max(min(below, 1.0 - below), t.smallest));
-    const T z = normal_quantile(static_cast<T>(below - 0.5), p);
-    return shift + scale * min(max(z, low), high);
-  });
+  const bool far = truncation.low < -kMiddleBound || truncation.high > kMiddleBound;
+  (far ? between<true, T> : between<false, T>)(out, first, n, stream, mean, stddev, truncation);
 }
 
 template <typename T>
@@ -136,11 +133,13 @@ Truncation truncation(double low, double high) {
 }
 
 void philox_block(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
-  const Block<Lane> x = philox(Block<Lane>{counter[0], counter[1], counter[2], counter[3]}, key[0], key[1]);
-  out[0] = static_cast<uint32_t>(x.a);
-  out[1] = static_cast<uint32_t>(x.b);
-  out[2] = static_cast<uint32_t>(x.c);
-  out[3] = static_cast<uint32_t>(x.d);
+  Block blocks[1] = {
+      {Words{} + counter[0], Words{} + counter[1], Words{} + counter[2], Words{} + counter[3]}};
+  philox(blocks, RoundKeys(key[0] | uint64_t(key[1]) << 32));
+  out[0] = static_cast<uint32_t>(blocks[0].a[0]);
+  out[1] = static_cast<uint32_t>(blocks[0].b[0]);
+  out[2] = static_cast<uint32_t>(blocks[0].c[0]);
+  out[3] = static_cast<uint32_t>(blocks[0].d[0]);
 }
 
 template <typename T>

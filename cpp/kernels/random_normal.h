@@ -2,108 +2,122 @@
 // Included by sources that are compiled without fused multiply-add. Coefficients: bench/fit_random_normal.py.
 #pragma once
 
-#include "kernels/isa.h"
+#include "kernels/random_arithmetic.h"
 
 namespace initcore::INITCORE_ISA {
-
-using std::uint32_t;
-using std::uint64_t;
-
-/// c[0] + c[1] x + ... by Horner's rule, unrolled.
-template <int kFrom = 0, typename T, int kTerms>
-inline __attribute__((always_inline)) T polynomial(T x, const T (&c)[kTerms]) {
-  if constexpr (kFrom == kTerms - 1) {
-    return c[kFrom];
-  } else {
-    return c[kFrom] + x * polynomial<kFrom + 1>(x, c);
-  }
-}
 
 // The inverse by parts, as Wichura 1988 (algorithm AS 241) has it, but with one tail. In the middle it is
 // q P(r) / Q(r), q the distance from the median, r = kMiddle - q^2; in the tails P(t) / Q(t),
 // t = sqrt(-log p) - kTailOrigin, p the tail's probability, down to p = 4e-39. Where they are used, r and t
 // are positive (but for rounding), and so is every coefficient: nothing cancels.
-inline constexpr double kMiddle = 0.180625;  // the middle: q^2 up to here, so |q| up to 0.425
-inline constexpr double kTailOrigin = 1.6;
+inline constexpr double kMiddle = 0.228;     // the middle: q^2 up to here, so |q| up to 0.4775
+inline constexpr double kMiddleBound = 2.0;  // what lies nearer to 0 than this is in the middle
+inline constexpr double kTailOrigin = 1.94;
 
 template <typename T>
 struct Inverse;
 
 template <>
-struct Inverse<float> {  // the fits err by 5e-8 and 8e-9, relatively
-  static constexpr float kMiddleP[] = {3.387132718f, 50.43452511f, 159.2929602f, 59.11041727f};
-  static constexpr float kMiddleQ[] = {1.0f, 17.89524426f, 78.75851932f, 67.18860428f};
-  static constexpr float kTailP[] = {1.423437129f, 3.130291184f, 1.994357019f, 0.4562885574f, 0.03048673723f};
-  static constexpr float kTailQ[] = {1.0f, 0.9993720908f, 0.2885551105f, 0.02155244483f};
+struct Inverse<float> {  // the fits err by 7e-8 and 3e-9, relatively
+  static constexpr float kMiddleP[] = {4.198030274f, 225.4358349f, 3061.543882f, 9842.486171f, 3506.863544f};
+  static constexpr float kMiddleQ[] = {1.0f, 61.27079652f, 1026.600599f, 4777.694532f, 4081.20252f};
+  static constexpr float kTailP[] = {1.991735028f, 3.324007323f, 1.72277523f, 0.333211078f, 0.01943937785f};
+  static constexpr float kTailQ[] = {1.0f, 0.8455129722f, 0.2091837582f, 0.01374302391f};
   // log(1 + f) / f for f in [sqrt(1/2) - 1, sqrt(2) - 1], to 2e-7.
   static constexpr float kLog[] = {0.9999999456f, -0.5000036531f, 0.3333505353f, -0.2496989351f,
                                    0.1990032236f, -0.172511991f,  0.1622144191f, -0.1010424787f};
 
-  /// -log(p) for positive normal p, to about 1e-7 of itself where p < 0.08.
-  static inline __attribute__((always_inline)) float minus_log(float p) {
-    const uint32_t bits = __builtin_bit_cast(uint32_t, p);
-    const uint32_t exponent = (bits - 0x3f3504f3u) & 0xff800000u;  // sqrt(1/2) and up count as 2^0
-    const float f = __builtin_bit_cast(float, bits - exponent) - 1.0f;
-    const float e = static_cast<float>(static_cast<std::int32_t>(exponent) >> 23);
-    return -(e * 0.693147181f + f * polynomial(f, kLog));
+  using Bits = uint32_t;
+  static constexpr Bits kRootHalf = 0x3f3504f3, kExponent = 0xff800000;
+  INITCORE_INLINE static float exponent(Bits bits) {
+    return static_cast<float>(static_cast<std::int32_t>(bits) >> 23);
   }
+  INITCORE_INLINE static float series(float f) { return f * horner(f, kLog); }
 };
 
 template <>
-struct Inverse<double> {  // the fits err by 8e-17 and 6e-17, relatively
-  static constexpr double kMiddleP[] = {3.387132872796366619, 133.1435933642995072, 1971.653035863103618,
-                                        13732.40122838008476, 45925.39358042322299, 67272.61469958252082,
-                                        33434.97985875892872, 2509.492912729197879};
+struct Inverse<double> {  // the fits err by 8e-18 and 1e-16, relatively
+  static constexpr double kMiddleP[] = {4.198030576744624767, 637.6207579857113536, 38905.91709399335244,
+                                        1228979.208610534196, 21661688.28631356166, 215097104.3309191195,
+                                        1165543282.631883108, 3201660023.878927284, 3886916912.944000635,
+                                        1579815634.648340605, 94758633.84940537838};
   static constexpr double kMiddleQ[] = {1.0,
-                                        42.31389916838017682,
-                                        687.2070457070477689,
-                                        5394.452569946199716,
-                                        21215.25720554576466,
-                                        39311.57099009844706,
-                                        28732.5611344755458,
-                                        5227.283020918233858};
+                                        159.4562931215008488,
+                                        10308.22302247352607,
+                                        349106.1507565885674,
+                                        6701671.580354985708,
+                                        74043340.30972395338,
+                                        460073621.9446163614,
+                                        1516090419.660612212,
+                                        2380173245.216625193,
+                                        1456291471.032437342,
+                                        217019586.2995020113};
   static constexpr double kTailP[] = {
-      1.423437110749683907,   4.651307975970269816,   5.860554868213032982,
-      3.801484874403004668,   1.398662887556155935,   0.2978558334258114252,
-      0.03523311176377570652, 0.00203650597128075906, 0.00004125087546531347649};
+      1.991735019608918819,   5.434299325045270163,    6.043415062079598363,
+      3.592362830064334484,   1.231700769920819713,    0.2421912904653367126,
+      0.02549511553803778144, 0.001232093255453616032, 0.00001910182251934599482};
   static constexpr double kTailQ[] = {1.0,
-                                      2.06792366478358997,
-                                      1.722680537538410154,
-                                      0.7434319018305831197,
-                                      0.1772122593157516189,
-                                      0.02276992596644266901,
-                                      0.001393555299776460111,
-                                      0.00002916731360330912,
-                                      8.832430116532225596e-12};
+                                      1.905037266087648177,
+                                      1.506070493283331209,
+                                      0.6250495763211108111,
+                                      0.1413091554666984282,
+                                      0.01643040470236943058,
+                                      0.0008450782532921461315,
+                                      0.00001350681088201584454};
   // 2 atanh(g) / g in g^2, for |g| <= 0.1716, to 2e-16.
   static constexpr double kLog[] = {2.000000000000000349,  0.6666666666655088253, 0.4000000006262741743,
                                     0.2857141588105463134, 0.2222344449339628245, 0.1812161074496571865,
                                     0.1684159033796070457};
 
-  /// -log(p) for positive normal p, to about 2e-16 of itself where p < 0.08.
-  static inline __attribute__((always_inline)) double minus_log(double p) {
-    const uint64_t bits = __builtin_bit_cast(uint64_t, p);
-    const uint64_t exponent = (bits - 0x3fe6a09e667f3bcdu) & 0xfff0000000000000u;
-    const double f = __builtin_bit_cast(double, bits - exponent) - 1.0;
+  using Bits = uint64_t;
+  static constexpr Bits kRootHalf = 0x3fe6a09e667f3bcd, kExponent = 0xfff0000000000000;
+  INITCORE_INLINE static double exponent(Bits bits) {
+    return static_cast<double>(static_cast<std::int32_t>(bits >> 32) >> 20);
+  }
+  INITCORE_INLINE static double series(double f) {
     const double g = f / (2.0 + f);
-    const double e = static_cast<double>(static_cast<std::int32_t>(exponent >> 32) >> 20);
-    return -(e * 0.6931471805599453094 + g * polynomial(g * g, kLog));
+    return g * horner(g * g, kLog);
   }
 };
 
-static inline float square_root(float x) { return __builtin_sqrtf(x); }
-static inline double square_root(double x) { return __builtin_sqrt(x); }
+/// A positive normal number as 2^e (1 + f), 1 + f from sqrt(1/2) to sqrt(2).
+template <typename T>
+struct Split {
+  T e, f;
+  INITCORE_INLINE explicit Split(T x) {
+    using I = Inverse<T>;
+    const auto bits = __builtin_bit_cast(typename I::Bits, x);
+    const auto exponent = (bits - I::kRootHalf) & I::kExponent;
+    e = I::exponent(exponent);
+    f = __builtin_bit_cast(T, bits - exponent) - T(1);
+  }
+};
+
+/// -log(2^e (1 + f)), to about 1e-7 (2e-16) of itself.
+template <typename T>
+INITCORE_INLINE T minus_log(T e, T f) {
+  return -(e * T(0.6931471805599453094L) + Inverse<T>::series(f));
+}
 
 /// z with Phi(z) = 1/2 + q, where p = 1/2 - |q| is given beside q: both keep their relative precision.
 template <typename T>
-inline __attribute__((always_inline)) T normal_quantile(T q, T p) {
+INITCORE_INLINE T normal_quantile(T q, T p) {
   using I = Inverse<T>;
-  const T r = T(kMiddle) - q * q, t = square_root(I::minus_log(p)) - T(kTailOrigin);
-  const T tail = q < 0 ? -polynomial(t, I::kTailP) : polynomial(t, I::kTailP);
+  const Split<T> split(p);
+  const T r = T(kMiddle) - q * q, t = square_root(minus_log(split.e, split.f)) - T(kTailOrigin);
+  const T tail = q < 0 ? -horner(t, I::kTailP) : horner(t, I::kTailP);
   const bool middle = r >= 0;
-  const T above = middle ? q * polynomial(r, I::kMiddleP) : tail;
-  const T below = middle ? polynomial(r, I::kMiddleQ) : polynomial(t, I::kTailQ);
+  const T above = middle ? q * horner(r, I::kMiddleP) : tail;
+  const T below = middle ? horner(r, I::kMiddleQ) : horner(t, I::kTailQ);
   return above / below;
+}
+
+/// The same where |z| is at most kMiddleBound.
+template <typename T>
+INITCORE_INLINE T normal_quantile(T q) {
+  using I = Inverse<T>;
+  const T r = T(kMiddle) - q * q;
+  return q * horner(r, I::kMiddleP) / horner(r, I::kMiddleQ);
 }
 
 /// exp(-y) for y in [0, 200].

@@ -56,9 +56,9 @@ void add_product(Index rows, Index depth, const T* a, Index lda, const T* b, T* 
   tiles<1>(i, rows, depth, a, lda, b, c, ldc);
 }
 
+/// The sum of squares: sixteen partial sums, each in its order.
 template <typename T>
-T reflection(T* x, Index n) {
-  // Sixteen partial sums, each in its order, in double.
+double squares(const T* x, Index n) {
   constexpr int kSums = 16;
   double sums[kSums] = {};
   Index i = 0;
@@ -68,27 +68,34 @@ T reflection(T* x, Index n) {
   for (int j = 0; i + j < n; ++j) sums[j] += double(x[i + j]) * double(x[i + j]);
   for (int half = kSums / 2; half > 0; half /= 2)
     for (int j = 0; j < half; ++j) sums[j] += sums[j + half];
-  if (sums[0] == 0) return 1;
-  // v = x + sign(x_0) |x| e_0, of which nothing cancels; |v|^2 = 2 |x| (|x| + |x_0|).
-  const double first = x[0], length = __builtin_sqrt(sums[0]), size = first < 0 ? -first : first;
-  const double scale = 1 / __builtin_sqrt(length * (length + size));
+  return sums[0];
+}
+
+template <typename T>
+T reflection(T* x, Index n, double* tau) {
+  const double first = x[0], square = squares(x, n), length = __builtin_sqrt(square);
+  *tau = 0;
+  if (square == 0) return 1;
+  // x + sign(x_0) |x| e_0, of which nothing cancels, over its first element.
+  const double scale = 1 / (first < 0 ? first - length : first + length);
 #pragma omp simd
-  for (Index k = 0; k < n; ++k) x[k] = static_cast<T>(x[k] * scale);
-  x[0] = static_cast<T>((first < 0 ? first - length : first + length) * scale);
+  for (Index i = 1; i < n; ++i) x[i] = static_cast<T>(x[i] * scale);
+  x[0] = 1;
+  *tau = 2 / (1 + squares(x + 1, n - 1));
   return first < 0 ? T(1) : T(-1);
 }
 
 template <typename T>
-void triangle(const T* gram, T* to) {
-  // Column by column: T_jj = 1, T_ij = -sum of T_ik gram_kj over k from i to j - 1.
+void triangle(const T* gram, const double* tau, T* to) {
+  // Column by column: T_jj = tau_j, T_ij = -tau_j (sum of T_ik gram_kj over k from i to j - 1).
   double t[kTile][kTile] = {};
   for (Index j = 0; j < kTile; ++j) {
     for (Index i = 0; i < j; ++i) {
       double sum = 0;
       for (Index k = i; k < j; ++k) sum += t[i][k] * gram[k * kTile + j];
-      t[i][j] = -sum;
+      t[i][j] = -tau[j] * sum;
     }
-    t[j][j] = 1;
+    t[j][j] = tau[j];
   }
   for (Index i = 0; i < kTile; ++i)
     for (Index j = 0; j < kTile; ++j) to[j * kTile + i] = static_cast<T>(-t[i][j]);

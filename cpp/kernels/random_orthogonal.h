@@ -12,14 +12,14 @@ inline constexpr Index kReflections = 32;
 
 template <typename T>
 struct OrthogonalKernels {
-  /// Makes n normal numbers x into u, the vector of the reflection I - u u^T that takes x to a multiple of
-  /// e_0. Returns the sign s with which s e_0 goes to x / |x|. |u|^2 is 2 (0 if x is).
-  T (*reflection)(T* x, Index n);
+  /// Makes n normal numbers x into v, v_0 = 1, of the reflection I - tau v v^T that takes x to a multiple of
+  /// e_0, and sets tau = 2 / |v|^2. Returns the sign s with which s e_0 goes to x / |x|. If x is 0, so are v
+  /// and tau.
+  T (*reflection)(T* x, Index n, double* tau);
 
-  /// to = -T^T, where I - V T V^T is the product of the block's reflections and gram = V^T V, both
-  /// kReflections wide (Schreiber & Van Loan 1989, doi:10.1137/0910005; T's inverse is the upper triangle of
-  /// V^T V, half of its diagonal).
-  void (*triangle)(const T* gram, T* to);
+  /// to = -T^T, where I - V T V^T is the product of the reflections of a block and gram = V^T V (Schreiber &
+  /// Van Loan 1989, doi:10.1137/0910005).
+  void (*triangle)(const T* gram, const double* tau, T* to);
 
   /// to[j, i] = from[i, j], a tile of each.
   void (*transpose)(const T* from, T* to);
