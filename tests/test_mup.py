@@ -8,6 +8,7 @@ import pytest
 
 import initcore as ic
 from initcore import layouts, mup
+from initcore.apply import parameters
 
 R = 8  # by what the width has grown
 
@@ -158,22 +159,34 @@ def test_the_start_of_the_output_shrinks_with_the_width(rng):
     assert math.log(sizes[0] / sizes[1], 16) == pytest.approx(0.5, abs=5 * math.sqrt(2 / 8) / math.log(16))
 
 
+def test_groups_keep_the_product_of_rate_and_decay():
+    shapes = {"a": (64, 64), "b": (4, 64), "c": (64, 64), "d": (64,)}
+    factors = mup.scalings(shapes, {"a": (16, 16), "b": (4, 16), "c": (16, 16), "d": (16,)})
+    found = mup.groups(shapes, factors, 0.1, weight_decay=0.01)
+    assert [group["params"] for group in found] == [[shapes["a"], shapes["c"]], [shapes["b"], shapes["d"]]]
+    assert [group["lr"] for group in found] == pytest.approx([0.025, 0.1])
+    assert [group["lr"] * group["weight_decay"] for group in found] == pytest.approx([0.001, 0.001])
+    with pytest.raises(ValueError, match="tensor must be one of 'a'"):
+        mup.groups({"e": 1}, factors, 0.1)
+
+
 @pytest.mark.peers
-def test_shapes_may_come_from_pytorch():
-    nn = pytest.importorskip("torch", reason="takes PyTorch's parameters").nn
-    models = (
-        nn.Sequential(nn.Embedding(50, width), nn.Linear(width, 2 * width), nn.LayerNorm(2 * width))
-        for width in (256, 64)
-    )
+def test_a_model_of_pytorch_and_its_optimizer():
+    torch = pytest.importorskip("torch", reason="takes PyTorch's modules")
+    nn = torch.nn
+
+    def network(width):
+        middle = nn.MultiheadAttention(width, 4)
+        return nn.Sequential(nn.Embedding(50, width), middle, nn.LayerNorm(width), nn.Linear(width, 3))
+
+    models = network(256), network(64)
+    layouts_too = mup.scalings(*(parameters(model) for model in models), "adamw")
     tensors = [dict(model.named_parameters()) for model in models]
-    layout = {"0.weight": layouts.Embedding(), "1.weight": "oi"}
-    found = mup.scalings(*tensors, "adamw", layout)
-    roles = {
-        "0.weight": "input",
-        "1.weight": "hidden",
-        "1.bias": "vector",
-        "2.weight": "vector",
-        "2.bias": "vector",
-    }
-    assert {name: factors.role for name, factors in found.items()} == roles
-    assert {name for name, factors in found.items() if factors.learning_rate != 1} == {"1.weight"}
+    by_hand = {"0.weight": layouts.Embedding(), "3.weight": "oi", "1.out_proj.weight": "oi"}
+    assert layouts_too == mup.scalings(
+        *tensors, "adamw", by_hand | {"1.in_proj_weight": layouts.Packed("oi", 3)}
+    )
+    roles = {name: factors.role for name, factors in layouts_too.items() if factors.role != "vector"}
+    assert roles.pop("3.bias") == "fixed" and list(roles.values()) == ["input", "hidden", "hidden", "output"]
+    optimizer = torch.optim.AdamW(mup.groups(tensors[0], layouts_too, 1e-3, weight_decay=0.1))
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1e-3, 2.5e-4])

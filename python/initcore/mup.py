@@ -8,7 +8,7 @@ the best learning rate stays where it was.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -16,9 +16,10 @@ import numpy as np
 
 from initcore import layouts
 from initcore._validate import check_count, choose
-from initcore.layouts import LayoutLike
+from initcore.layouts import Layout, LayoutLike
 
 Role: TypeAlias = Literal["input", "hidden", "output", "vector", "fixed"]
+Tensors: TypeAlias = "Mapping[str, Any] | Iterable[Any]"
 
 # Whether an optimizer's steps are in proportion to the gradient ("sgd"), or do not depend on its size
 # ("adam").
@@ -115,10 +116,10 @@ def scaling(
 
 
 def scalings(
-    shapes: Mapping[str, Any],
-    base_shapes: Mapping[str, Any],
+    model: Tensors,
+    base: Tensors,
     optimizer: str = "adam",
-    layout: LayoutLike | Mapping[str, LayoutLike] = "io",
+    layout: LayoutLike | Mapping[str, LayoutLike] | None = None,
     output_multiplier: bool = False,
 ) -> dict[str, Scaling]:
     """Return the factors of every tensor of a model, from those of a base model of another width.
@@ -126,10 +127,12 @@ def scalings(
     The two must differ in width alone: in how many classes, inputs or layers there are, not.
 
     Args:
-        shapes: Name -> shape, or tensor: ``model.parameters``.
-        base_shapes: The same of the base model.
+        model: Name -> shape, or tensor: ``model.parameters``; or what `initcore.apply.parameters` tells of a
+            model of any framework.
+        base: The same of the base model.
         optimizer: As in `scaling`.
-        layout: As in `scaling`; or name -> layout, for those that are not ``"io"``.
+        layout: As in `scaling`; or name -> layout, for those that are not ``"io"``. By default what
+            `initcore.apply.parameters` tells, else ``"io"``.
         output_multiplier: As in `scaling`.
 
     Raises:
@@ -145,16 +148,51 @@ def scalings(
     >>> {name: f.learning_rate for name, f in factors.items()}  # doctest: +NORMALIZE_WHITESPACE
     {'dense/kernel': 1.0, 'dense/bias': 1.0, 'dense_1/kernel': 0.25, 'dense_1/bias': 1.0}
     """
-    if set(shapes) != set(base_shapes):
-        wrong = sorted(set(shapes) ^ set(base_shapes))
+    tensors, others = _by_name(model), _by_name(base)
+    if set(tensors) != set(others):
+        wrong = sorted(set(tensors) ^ set(others))
         raise ValueError(f"model and base model must have the same tensors, but only one has {wrong[0]!r}")
     found = {}
-    for name, shape in shapes.items():
-        own = layout.get(name, "io") if isinstance(layout, Mapping) else layout
+    for name, tensor in tensors.items():
+        own = layout.get(name) if isinstance(layout, Mapping) else layout
+        own = _layout(tensor) if own is None else own
         try:
-            found[name] = scaling(shape, base_shapes[name], optimizer, own, output_multiplier)
+            found[name] = scaling(tensor, others[name], optimizer, own, output_multiplier)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
+    return found
+
+
+def groups(
+    tensors: Mapping[str, Any],
+    factors: Mapping[str, Scaling],
+    learning_rate: float,
+    weight_decay: float | None = None,
+) -> list[dict[str, Any]]:
+    """Return tensors by learning rate, as the optimizers of PyTorch take them.
+
+    Args:
+        tensors: Name -> tensor: ``dict(model.named_parameters())``.
+        factors: What `scalings` gives.
+        learning_rate: Of the base model.
+        weight_decay: Decoupled, as in AdamW, of the base model; so divided that its product with the learning
+            rate stays. None for none.
+
+    Raises:
+        ValueError: a tensor has no factor.
+
+    >>> factors = scalings({"w": (64, 64), "b": (64,)}, {"w": (16, 16), "b": (16,)})
+    >>> groups({"w": "the kernel", "b": "the bias"}, factors, 0.01)
+    [{'params': ['the kernel'], 'lr': 0.0025}, {'params': ['the bias'], 'lr': 0.01}]
+    """
+    by_rate: dict[float, list[Any]] = {}
+    for name, tensor in tensors.items():
+        by_rate.setdefault(choose("tensor", name, factors).learning_rate, []).append(tensor)
+    found: list[dict[str, Any]] = []
+    for factor, members in by_rate.items():
+        found.append({"params": members, "lr": learning_rate * factor})
+        if weight_decay is not None:
+            found[-1]["weight_decay"] = weight_decay / factor
     return found
 
 
@@ -171,6 +209,16 @@ def attention_scale(head_size: int, base_head_size: int) -> float:
     (0.125, 0.03125)
     """
     return math.sqrt(check_count("base_head_size", base_head_size)) / check_count("head_size", head_size)
+
+
+def _by_name(tensors: Any) -> dict[str, Any]:
+    return dict(tensors) if isinstance(tensors, Mapping) else {tensor.name: tensor for tensor in tensors}
+
+
+def _layout(tensor: Any) -> LayoutLike:
+    """The layout that is known of a tensor; those of PyTorch have something else of that name."""
+    layout: Any = getattr(tensor, "layout", "io")
+    return layouts.of(layout) if isinstance(layout, str | Layout) else "io"
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
