@@ -142,13 +142,14 @@ def test_a_residual_network_with_projections():
 
 
 def test_pytorchs_own_transformer():
-    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), 4)
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+    encoder = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
     roles = roles_of(encoder)
     assert roles["layers.2.self_attn.in_proj_weight"] == "query/key/value"
     assert roles["layers.2.linear2.weight"] == "mlp_last"
     ic.initialize(encoder, residual="t_fixup")
     values = encoder.layers[1].self_attn.in_proj_weight.chunk(3)
-    ratio = float(values[2].std() / values[0].std())
+    ratio = (values[2].std() / values[0].std()).item()
     assert ratio == pytest.approx(residual.t_fixup(4).factor("value"), rel=0.15)
 
 

@@ -7,6 +7,7 @@ is for decides how it starts (roles.py), rules decide otherwise (rules.py), and 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from initcore.apply.decision import Decision, check
@@ -15,6 +16,7 @@ from initcore.apply.parameter import Feeds, Parameter
 from initcore.apply.roles import ROLES
 from initcore.apply.rules import Rules, Scheme, decide
 from initcore.apply.table import Row, Table
+from initcore.apply.width import with_width
 from initcore.random import Key, KeyLike
 from initcore.residual import ResidualScheme
 
@@ -40,6 +42,8 @@ def initialize(
     activation: Any = None,
     data: Any = None,
     residual: str | ResidualScheme | None = None,
+    mup: Any = None,
+    optimizer: str = "adam",
 ) -> Table:
     """Set all tensors of a model, and return a table of what was done and why.
 
@@ -62,6 +66,10 @@ def initialize(
         residual: A name or scheme of `initcore.residual`, such as ``"fixup"``: tensors of residual branches
             start smaller, by how many there are; kernels have the scheme's own law where ``scheme`` is
             ``"auto"``. What rules say stays. The table's notes tell what the model itself must have.
+        mup: The base model of muP, narrower, whose learning rate was tuned; or its shapes by name. Every
+            tensor starts as in it, and as `initcore.mup` says of its width; the table's ``learning_rates``
+            say how the learning rates differ.
+        optimizer: For ``mup``, the kind of optimizer: ``"sgd"``, ``"adam"`` ...
 
     Returns:
         A `Table`: print it, go through its rows, or take ``to_dict()``.
@@ -85,8 +93,8 @@ def initialize(
     """
     if (scheme == LSUV) != (data is not None):
         raise ValueError(f"scheme {LSUV!r} needs data=, a batch of inputs, and no other scheme takes it")
-    if scheme == LSUV and residual is not None:
-        raise ValueError(f"residual= would be undone by {LSUV!r}, which makes all layers give variance 1")
+    if scheme == LSUV and not (residual is None and mup is None):
+        raise ValueError(f"{LSUV!r} makes all layers give variance 1: it would undo residual= and mup=")
     if scheme == LSUV:
         from initcore.apply import from_data
 
@@ -100,7 +108,12 @@ def initialize(
         depth = resolve(residual, branches)
         choices = with_depth(depth, tensors, choices, branches)
         notes = tuple(f"{depth.name} needs {need}" for need in depth.needs)
-    decisions = [Decision(tensor, choice) for tensor, choice in zip(tensors, choices, strict=True)]
+    rates = [1.0] * len(tensors)
+    if mup is not None:
+        base = mup if isinstance(mup, Mapping) else parameters(mup, activation)
+        choices, rates, more = with_width(tensors, choices, base, optimizer)
+        notes += more
+    decisions = [Decision(*parts) for parts in zip(tensors, choices, rates, strict=True)]
     for decision in decisions:
         check(decision, key)
     for decision in decisions:

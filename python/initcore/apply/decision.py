@@ -20,6 +20,7 @@ class Decision:
 
     tensor: Parameter
     choice: Choice
+    learning_rate: float = 1.0
 
     def carry_out(self, key: Key) -> None:
         """Set the tensor, from the random stream that has its name."""
@@ -38,6 +39,7 @@ class Decision:
             "-" if law is None else title(law),
             None if law is None else law.deviation(tensor.shape, tensor.layout),
             self.choice.why + tied,
+            self.learning_rate,
         )
 
 

@@ -14,7 +14,7 @@ class Row:
     """One tensor.
 
     ``std`` is the standard deviation that its elements were drawn with, None where the law has none to
-    state or nothing was drawn.
+    state or nothing was drawn. ``learning_rate`` is what muP multiplies the optimizer's by for this tensor.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Row:
     scheme: str
     std: float | None
     why: str
+    learning_rate: float = 1.0
 
     @property
     def changed(self) -> bool:
@@ -77,6 +78,11 @@ class Table(Sequence[Row]):
         return isinstance(other, Table) and self._rows == other._rows
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def learning_rates(self) -> dict[str, float]:
+        """What the learning rate of each tensor is to be multiplied by: other than 1 with ``mup=``."""
+        return {row.name: row.learning_rate for row in self._rows}
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return the rows by name, of types that JSON has."""

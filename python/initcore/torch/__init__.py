@@ -16,5 +16,6 @@ tensor    shape    role    scheme                       std  why
 from initcore.apply import initialize
 from initcore.torch import init
 from initcore.torch.calibration import lsuv, standardize
+from initcore.torch.groups import parameter_groups
 
-__all__ = ["init", "initialize", "lsuv", "standardize"]
+__all__ = ["init", "initialize", "lsuv", "parameter_groups", "standardize"]
