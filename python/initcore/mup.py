@@ -218,7 +218,9 @@ def _by_name(tensors: Any) -> dict[str, Any]:
 def _layout(tensor: Any) -> LayoutLike:
     """The layout that is known of a tensor; those of PyTorch have something else of that name."""
     layout: Any = getattr(tensor, "layout", "io")
-    return layouts.of(layout) if isinstance(layout, str | Layout) else "io"
+    if isinstance(layout, Layout):
+        return layout
+    return "oi" if layout == "oi" else "io"
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
