@@ -206,8 +206,7 @@ def auto(activation: Any = None) -> Initializer:
         return GlorotUniform()
     if name == "selu":
         return LecunNormal()
-    scale = theory.gain(activation).forward ** 2
-    return VarianceScaling(float(f"{scale:.11g}"), "fan_in", "normal")  # quadrature is good to 1e-12; 2 is 2
+    return HeNormal(gain=theory.gain(activation).forward)
 
 
 class Constructor(Protocol):
@@ -222,7 +221,7 @@ def _constructor(name: str) -> Constructor:
     law = row.law
 
     def construct(gain: Any = None, mode: Mode | None = None) -> VarianceScaling:
-        scale = law.scale if gain is None else _gain_of(gain) ** 2
+        scale = law.scale if gain is None else float(f"{_gain_of(gain) ** 2:.11g}")  # of sqrt(2) it is 2
         return VarianceScaling(scale, mode or law.mode, law.distribution)
 
     construct.__name__ = construct.__qualname__ = name.title().replace("_", "")
