@@ -72,7 +72,7 @@ def test_tied_embeddings_of_torch_are_told_what_they_need():
     groups = parameter_groups(model, ic.initialize(model, mup=base), lr=1.0, weight_decay=0.1)
     assert [(len(group["params"]), group["lr"], group["weight_decay"]) for group in groups] == [
         (3, 1.0, 0.1),
-        (2, 0.25, 0.1),
+        (2, 0.25, 0.4),
     ]
     torch.optim.AdamW(groups)
     assert table["mix.weight"].learning_rate == 0.25 and table["embed.weight"].learning_rate == 1
