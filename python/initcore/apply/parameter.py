@@ -15,7 +15,8 @@ from initcore.laws import Initializer
 from initcore.layouts import LayoutLike
 from initcore.random import Key
 
-Function: TypeAlias = "Activation | Callable[[Any], Any]"
+# An activation of ours, a gated pair by its name, or any function of an array.
+Function: TypeAlias = "Activation | str | Callable[[Any], Any]"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch.fx
 from torch import nn
 
 from initcore.apply.functions import passes_on
-from initcore.apply.parameter import Feeds
+from initcore.apply.parameter import Feeds, Function
 from initcore.torch import functions
 
 # The output goes on through these as it is, or as what keeps its scale.
@@ -168,7 +168,7 @@ def _composite(module: nn.Module) -> bool:
 
 def _before(child: nn.Module, follows: Feeds) -> Feeds:
     """What the module in front of ``child`` feeds, where ``child`` feeds ``follows``."""
-    f = functions.of_module(child)
+    f: Function | None = "glu" if isinstance(child, nn.GLU) else functions.of_module(child)
     if f is not None and not passes_on(f):
         return Feeds(f)
     if f is not None or isinstance(child, _PASS_MODULES):
@@ -193,6 +193,8 @@ def _through(user: Any, modules: dict[str, nn.Module], fed: dict[Any, Feeds], af
         return fed[user]
     if name in ("mul", "imul", "mul_", "truediv", "div", "div_") and not _of_two_nodes(user):
         return fed[user]  # by a number
+    if name == "glu":
+        return Feeds("glu")
     if name in _MIXES:
         return Feeds(None, how=f"goes into {name}")
     call = getattr(torch.Tensor, name, None) if user.op == "call_method" else user.target
