@@ -72,7 +72,7 @@ def test_orthogonal_kernels_pass_everything_on_at_any_depth(depth):
 
 @pytest.mark.parametrize("depth", [1, 2, 5])
 def test_gaussian_kernels_stretch_some_directions(depth):
-    """Their product's largest squared singular value tends to (L + 1)^(L + 1) / L^L, within about n^(-2/3)."""
+    """The largest squared singular value tends to (L + 1)^(L + 1) / L^L, up to about n^(-2/3) of it."""
     n, draws = 150, 4
     found = [
         np.linalg.norm(np.linalg.multi_dot([np.eye(n), *drawn]), 2) ** 2
