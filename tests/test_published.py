@@ -130,8 +130,7 @@ def test_selu_maps_mean_0_and_variance_1_to_themselves():
 def test_spread_of_the_jacobians_singular_values(law, relu, of_depth, depth):
     """Pennington et al. 2017, arXiv:1711.04735: their squares have mean 1 and, where chi = 1, variance c L.
 
-    Only orthogonal kernels without relu keep every direction. At width n the corrections are of order L^2 /
-    n.
+    Only orthogonal kernels without relu keep every direction. At width n it is off by about L^2 / n.
     """
     n, draws = 150, 12
     squares = []

@@ -21,6 +21,26 @@ def test_a_kink_may_be_anywhere(at):
     assert expectation(lambda z: np.maximum(z - at, 0)) == pytest.approx(expected, abs=1e-11)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_any_piecewise_linear_function(seed):
+    """In closed form: between a and b, z adds p(a) - p(b) and z^2 adds P(b) - P(a) + a p(a) - b p(b)."""
+    rng = np.random.default_rng(seed)
+    at = np.sort(rng.normal(0, 1.5, rng.integers(1, 9)))
+    heights, ends = rng.normal(0, 3, at.size), rng.normal(0, 2, 2)
+    x = np.concatenate([[-17], at, [17]])
+    y = np.concatenate(
+        [[heights[0] - ends[0] * (at[0] + 17)], heights, [heights[-1] + ends[1] * (17 - at[-1])]]
+    )
+    slopes = np.diff(y) / np.diff(x)
+    level = y[:-1] - slopes * x[:-1]
+    p = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    share = np.diff([math.erfc(-v / math.sqrt(2)) / 2 for v in x])
+    first, second = -np.diff(p), share - np.diff(x * p)
+    square = (slopes**2 * second + 2 * slopes * level * first + level**2 * share).sum()
+    found = second_moments(lambda z: np.interp(z, x, y), None)
+    assert found == pytest.approx((square, (slopes**2 * share).sum()), rel=1e-10)
+
+
 @pytest.mark.parametrize("at", [0, 0.1, -1.23456])
 def test_a_jump_may_be_anywhere(at):
     expected = math.erfc(at / math.sqrt(2)) / 2

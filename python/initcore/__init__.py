@@ -13,7 +13,6 @@ from initcore import (
     metrics,
     optimizers,
     regularizers,
-    theory,
 )
 from initcore._core import __version__
 from initcore.fans import fans
@@ -21,12 +20,12 @@ from initcore.info import build_info, get_num_threads, set_num_threads
 from initcore.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input, Residual
 from initcore.model import Sequential
 from initcore.random import Key
-from initcore.theory import gain_table
 
 if typing.TYPE_CHECKING:
-    from initcore import data_dependent, datasets, mup, residual, schedules
+    from initcore import data_dependent, datasets, mup, residual, schedules, theory
     from initcore.apply import initialize
     from initcore.experiment import compare
+    from initcore.theory import gain_table
 
 __all__ = [
     "Activation",
@@ -69,10 +68,12 @@ _LATE = {
     "compare": "experiment",
     "data_dependent": "data_dependent",
     "datasets": "datasets",
+    "gain_table": "theory",
     "initialize": "apply",
     "mup": "mup",
     "residual": "residual",
     "schedules": "schedules",
+    "theory": "theory",
 }
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from initcore import theory
+from initcore import gains
 from initcore._validate import check_number, choose
 from initcore.fans import Fans, fans
 from initcore.laws import (
@@ -206,7 +206,7 @@ def auto(activation: Any = None) -> Initializer:
         return GlorotUniform()
     if name == "selu":
         return LecunNormal()
-    return HeNormal(gain=theory.gain(activation).forward)
+    return HeNormal(gain=gains.gain(activation).forward)
 
 
 class Constructor(Protocol):
@@ -243,7 +243,7 @@ def _constructor(name: str) -> Constructor:
 def _gain_of(gain: Any) -> float:
     """A number as it is, of an activation what keeps the signal through it."""
     if isinstance(gain, str) or callable(gain):
-        return theory.gain(gain).forward
+        return gains.gain(gain).forward
     return check_number("gain", gain, low=0, open_low=True)
 
 

@@ -3,14 +3,14 @@
 * `gain`, `Gated`: what weights must be scaled by after an activation. In gains.py.
 * `propagate`, `fixed_point`: how signals go through a deep network, and where they end up. In meanfield.py.
 * `critical`: the edge of chaos. In criticality.py.
-* `gain_table`, `torch_gain`: all gains, beside PyTorch's numbers. In gain_table.py.
+* `gain_table`, `torch_gain`: all gains, beside PyTorch's numbers. In known_gains.py.
 """
 
 from __future__ import annotations
 
 from initcore.criticality import Critical, critical
-from initcore.gain_table import TORCH_GAINS, GainRow, GainTable, gain_table, torch_gain, with_gain
 from initcore.gains import GATED, Gated, formula, gain
+from initcore.known_gains import TORCH_GAINS, GainRow, GainTable, gain_table, torch_gain, with_gain
 from initcore.meanfield import FixedPoint, Signal, fixed_point, propagate
 from initcore.quadrature import Gain
 

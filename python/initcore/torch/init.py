@@ -24,9 +24,9 @@ from torch import Generator, Tensor
 from torch.nn.init import _calculate_correct_fan, _calculate_fan_in_and_fan_out
 
 from initcore.fans import fans
+from initcore.gains import gain as gain_of
 from initcore.laws import Orthogonal
 from initcore.layouts import LayoutLike
-from initcore.theory import gain as gain_of
 from initcore.torch import schemes
 from initcore.torch.tensors import can_fill, fill, key_from
 

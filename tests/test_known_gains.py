@@ -1,6 +1,8 @@
 """The table of gains, and PyTorch's numbers against a live PyTorch."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -60,3 +62,11 @@ def test_torch_gain_is_that_of_pytorch():
         if row.torch is None:
             with pytest.raises(ValueError, match="nsupported"):
                 calculate_gain(row.name)
+
+
+def test_the_table_is_a_function_of_the_package_whatever_came_first():
+    code = (
+        "import initcore as i; t = i.theory; print(len(i.gain_table('relu')), t.gain_table is i.gain_table)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["1", "True"], done.stderr
