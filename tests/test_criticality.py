@@ -64,6 +64,11 @@ def test_what_is_critical_nowhere_is_a_sentence(f, b):
         critical(f, b)
 
 
+def test_a_function_in_single_precision_may_be_homogeneous():
+    edge = critical(lambda z: np.maximum(z, 0.25 * z).astype(np.float32))
+    assert edge.q == 1 and edge.sigma_w == pytest.approx(critical("prelu").sigma_w, rel=1e-5)
+
+
 @pytest.mark.parametrize("f", sorted(HOMOGENEOUS))
 def test_what_keeps_every_length_is_critical_only_without_bias(f):
     edge = critical(f)

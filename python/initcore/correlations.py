@@ -99,7 +99,7 @@ def fixed_correlation(
         c += step
         if abs(step) < 1e-12:
             break
-    return c, rise
+    return float(c), float(rise)
 
 
 def _hermite(nodes: Array, values: Array, terms: int) -> Array:

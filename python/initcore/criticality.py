@@ -88,7 +88,7 @@ def _critical(moments: Moments, wanted: float | None) -> Critical:
 
     if moments.slope_square(1.0) == 0:
         raise ValueError(f"{name} is flat: no gradient passes it, so it is critical nowhere")
-    if all(abs(bias(q)) <= 1e-9 * q for q in (0.1, 1.0, 10.0)):
+    if all(abs(bias(q)) <= 1e-5 * q for q in (0.1, 1.0, 10.0)):
         if b:
             raise ValueError(
                 f"{name} keeps every length, so it is critical only without bias: at sigma_w2 = "
