@@ -9,6 +9,7 @@ import pytest
 from numpy.lib.stride_tricks import as_strided
 
 import initcore as ic
+from initcore import _core
 from initcore.destination import opened
 from initcore.initializers import NAMED, HeNormal, RandomNormal
 
@@ -144,6 +145,30 @@ def test_tensors_of_torch():
         HeNormal()((6, 8), KEY, out=torch.nn.Parameter(torch.empty(6, 8)))
     with pytest.raises(TypeError, match="got Tensor"):
         HeNormal()((6, 8), KEY, out=torch.empty(6, 8, device="meta"))
+
+
+def test_memory_lent_by_dlpack_is_the_same_and_lent_once():
+    whole = np.arange(12, dtype="uint16").reshape(3, 4)
+    capsule = whole.T[::2].__dlpack__(max_version=(1, 0))
+    lent, code = _core.from_dlpack(capsule)
+    assert np.array_equal(lent, whole.T[::2]) and np.shares_memory(lent, whole) and code == 1
+    del whole
+    assert lent[1, 2] == 10  # it keeps what it shows
+    for spent in (capsule, lent.__dlpack__()):  # one of DLPack 0 does not say whether it may be written
+        with pytest.raises(TypeError, match="DLPack 1"):
+            _core.from_dlpack(spent)
+    fixed = np.arange(3, dtype="uint16")
+    fixed.flags.writeable = False
+    assert not _core.from_dlpack(fixed.__dlpack__(max_version=(1, 0)))[0].flags.writeable
+
+
+@pytest.mark.peers
+def test_bfloat16_tensors_of_torch():
+    torch = pytest.importorskip("torch", reason="fills a live tensor")
+    tensor = torch.zeros(4, 6, dtype=torch.bfloat16)
+    opened(tensor[:, 1::2])[...] = np.arange(12).reshape(4, 3)
+    assert tensor[:, 1::2].tolist() == np.arange(12).reshape(4, 3).tolist()
+    assert not tensor[:, ::2].any()
 
 
 @pytest.mark.peers

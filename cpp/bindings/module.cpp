@@ -10,6 +10,7 @@ void bind_threads(py::module_& m);
 void bind_plan(py::module_& m);
 void bind_activations(py::module_& m);
 void bind_arrays(py::module_& m);
+void bind_dlpack(py::module_& m);
 void bind_functions(py::module_& m);
 void bind_gemm(py::module_& m);
 void bind_losses(py::module_& m);
@@ -68,6 +69,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_plan(m);
   bind_activations(m);
   bind_arrays(m);
+  bind_dlpack(m);
   bind_functions(m);
   bind_gemm(m);
   bind_losses(m);

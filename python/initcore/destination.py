@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from initcore import _core
+
+_DLPACK_BFLOAT = 4  # kDLBfloat
+
 
 def opened(out: Any) -> NDArray[Any]:
     """Return an array whose elements are those of ``out``: what is written to it is written there.
@@ -51,6 +55,7 @@ def _lent(out: Any) -> NDArray[Any]:
     """The array that an object lends: a writable one if it has one."""
     ways: list[tuple[str, Callable[[Any], NDArray[Any]]]] = [
         ("__dlpack__", np.from_dlpack),
+        ("__dlpack__", _bfloat16),
         ("__array__", _view),
     ]
     found, reasons = None, []
@@ -71,6 +76,17 @@ def _lent(out: Any) -> NDArray[Any]:
             f"got {type(out).__name__}{why}"
         )
     return found
+
+
+def _bfloat16(out: Any) -> NDArray[Any]:
+    """What ``__dlpack__`` lends where its elements are bfloat16, which NumPy does not know."""
+    words, code = _core.from_dlpack(out.__dlpack__(max_version=(1, 0)))
+    if (code, words.itemsize) != (_DLPACK_BFLOAT, 2):
+        raise TypeError("its elements are of a type that NumPy does not know")
+    import ml_dtypes  # only this needs it
+
+    lent: NDArray[Any] = words.view(ml_dtypes.bfloat16)
+    return lent
 
 
 def _view(out: Any) -> NDArray[Any]:
