@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from initcore import activations, theory
 from initcore.callables import vectorized
 
 Z = np.linspace(-3, 3, 14).reshape(2, 7)
@@ -54,3 +55,19 @@ def test_a_module_of_pytorch(name):
     expected = module(torch.tensor(Z, dtype=torch.float32)).detach().numpy()
     # roundings in single precision of terms as large as Z, which may cancel
     np.testing.assert_allclose(vectorized(module)(Z), expected, rtol=0, atol=4 * 3 * 2**-23)
+
+
+@pytest.mark.peers
+def test_a_function_of_jax_is_compiled_once():
+    jax = pytest.importorskip("jax", reason="compares with JAX")
+    shapes = []
+
+    def gelu(x):
+        shapes.append(x.shape)
+        return jax.nn.gelu(x, approximate=False)
+
+    gain = theory.gain(gelu)
+    assert gain.forward == pytest.approx(theory.gain("gelu").forward, rel=1e-6)
+    assert gain.backward == pytest.approx(theory.gain("gelu").backward, rel=1e-4)  # single precision
+    assert len(set(shapes)) <= 3
+    np.testing.assert_allclose(vectorized(gelu)(Z), activations.get("gelu")(Z), atol=4 * 3 * 2**-23)

@@ -32,6 +32,14 @@ def test_a_table_of_some():
         ic.gain_table("softmax")
 
 
+def test_a_table_of_functions():
+    leaky, plain = activations.get("leaky_relu", negative_slope=0.5), activations.get("tanh")
+    table = ic.gain_table(math.erf, leaky, plain, theory.Gated("tanh"), None)
+    assert [row.name for row in table] == ["erf", "leaky_relu(0.5)", "tanh", "tanh(u) * v", "identity"]
+    assert [row.torch for row in table] == [None, math.sqrt(2 / 1.25), 5 / 3, None, 1.0]
+    assert [row.critical is None for row in table] == [False, False, False, True, False]
+
+
 def test_pytorchs_numbers_that_are_gains():
     """The others are not: that is what the table shows."""
     same = {row.name for row in ic.gain_table() if row.torch == pytest.approx(row.forward, rel=1e-9)}

@@ -13,13 +13,15 @@ Array = NDArray[Any]
 Function = Callable[[Array], Array]
 
 _PROBE = np.array([[-1.5, 0.5]])
+_BLOCK = 4096
 _CANNOT = (TypeError, ValueError, AttributeError, RuntimeError)
 
 
 def vectorized(f: Callable[..., Any]) -> Function:
     """Return ``f`` as a function that maps a float64 array to one of the same shape.
 
-    ``f`` may take arrays, single numbers (those of `math`, or with an ``if``), or PyTorch's tensors.
+    ``f`` may take arrays, also those of JAX, single numbers (those of `math`, or with an ``if``), or
+    PyTorch's tensors.
 
     Raises:
         TypeError: it takes none of them, does not return one number for each, or looks at several at once.
@@ -43,7 +45,7 @@ def vectorized(f: Callable[..., Any]) -> Function:
             break
         if not np.allclose(y[:, :1], first, rtol=1e-5, equal_nan=True):
             raise TypeError(f"an activation must map each number by itself, but {name} looks at whole rows")
-        return function
+        return _in_blocks(function) if _is_compiled(f) else function
     raise TypeError(
         "an activation must map an array of numbers to one of the same shape, or a number to a number; "
         f"{name} does neither with {_PROBE.tolist()}"
@@ -72,3 +74,19 @@ def _of_tensors(f: Callable[..., Any]) -> Function:
 
 def _of_numbers(f: Callable[..., Any]) -> Function:
     return np.vectorize(f, otypes=[np.float64])
+
+
+def _is_compiled(f: Callable[..., Any]) -> bool:
+    """Whether JAX evaluates it: anew compiled for each shape of array."""
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(f(_PROBE), jax.Array)
+
+
+def _in_blocks(function: Function) -> Function:
+    def call(z: Array) -> Array:
+        blocks = np.zeros((-(-z.size // _BLOCK), _BLOCK))
+        blocks.ravel()[: z.size] = z.ravel()
+        y: Array = np.concatenate([function(block) for block in blocks])[: z.size].reshape(z.shape)
+        return y
+
+    return call

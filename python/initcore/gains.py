@@ -66,7 +66,8 @@ def gain(f: Plain | Gated) -> Gain:
     ``calculate_gain`` follows another convention (its tanh is 5/3, its sigmoid 1): `torch_gain`.
 
     Args:
-        f: A name out of `initcore.activations.names`, an activation, any function of an array, a number, or a
+        f: A name out of `initcore.activations.names`, an activation, any function of an array (NumPy or JAX),
+            a number, or a
             PyTorch tensor (its slope is found numerically, to 1e-9 if it computes in float64); or a gated
             pair: ``"glu"``, ``"bilinear"``, ``"reglu"``, ``"geglu"``, ``"swiglu"`` or `Gated`.
 

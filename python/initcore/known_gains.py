@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from initcore import activations
 from initcore._table import aligned
 from initcore._validate import check_number, choose
+from initcore.activations import Activation
 from initcore.criticality import Critical, critical
-from initcore.gains import GATED, gain
+from initcore.gains import GATED, Gated, Plain, gain, named
 
 # What torch.nn.init.calculate_gain returns, by its names, but for leaky_relu, which depends on a parameter.
 TORCH_GAINS: Mapping[str, float] = {
@@ -88,7 +90,7 @@ class GainTable(tuple[GainRow, ...]):
         )
 
 
-def gain_table(*names: str) -> GainTable:
+def gain_table(*functions: Plain | Gated) -> GainTable:
     """Return the gains of activations, all by default, beside PyTorch's numbers.
 
     A kernel of standard deviation ``forward / sqrt(fan_in)`` after an activation keeps the signal's second
@@ -97,10 +99,10 @@ def gain_table(*names: str) -> GainTable:
     biases of ``sigma_b``.
 
     Args:
-        *names: Activations and gated pairs.
+        *functions: Names of activations and gated pairs, or whatever else `gain` takes.
 
     Raises:
-        ValueError: there is no such activation, or it looks at whole rows.
+        ValueError, TypeError: as `gain`.
 
     >>> gain_table("relu", "tanh", "gelu", "swiglu")
     activation   forward  backward  critical sigma_w   sigma_b   PyTorch
@@ -108,8 +110,10 @@ def gain_table(*names: str) -> GainTable:
     tanh        1.592537  1.467414          1.000000  0.000000  1.666667
     gelu        1.533530  1.481114          1.408211  0.415839         -
     swiglu      1.676532  1.166219                 -         -         -
+    >>> [row.name for row in gain_table(math.erf, activations.get("leaky_relu", negative_slope=0.2))]
+    ['erf', 'leaky_relu(0.2)']
     """
-    return GainTable(_row(name) for name in names or with_gain())
+    return GainTable(_row(f) for f in functions or with_gain())
 
 
 def with_gain() -> list[str]:
@@ -128,12 +132,34 @@ def with_gain() -> list[str]:
     return [*found, *GATED]
 
 
-def _row(name: str) -> GainRow:
-    found = gain(name)
-    torch_name = _TORCH_NAMES.get(name, name)
-    known = torch_gain(torch_name) if torch_name in (*TORCH_GAINS, "leaky_relu") else None
+def _row(f: Plain | Gated) -> GainRow:
+    found = gain(f)
+    gated = isinstance(f, Gated) or f in GATED
     try:
-        edge = None if name in GATED else critical(name)
+        edge = None if gated else critical(f)  # type: ignore[arg-type]
     except ValueError:
         edge = None
-    return GainRow(name, found.forward, found.backward, edge, known)
+    return GainRow(_name(f), found.forward, found.backward, edge, None if gated else _known(f))
+
+
+def _name(f: Plain | Gated) -> str:
+    if isinstance(f, Gated):
+        return f"{_name(f.activation)}(u) * v"
+    if callable(f) and not isinstance(f, Activation):
+        return str(getattr(f, "__name__", f))
+    if f in GATED:
+        return str(f)
+    function = named(f)
+    usual = function == activations.get(function.name)
+    return function.name if usual else f"{function.name}({', '.join(f'{v:g}' for v in function.values)})"
+
+
+def _known(f: Any) -> float | None:
+    """PyTorch's number, if it has one."""
+    if callable(f) and not isinstance(f, Activation):
+        return None
+    function = named(f)
+    name = _TORCH_NAMES.get(function.name, function.name)
+    if name == "leaky_relu":
+        return torch_gain(name, *function.values)
+    return TORCH_GAINS.get(name)

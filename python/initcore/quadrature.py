@@ -44,6 +44,15 @@ class Gain:
     forward: float
     backward: float
 
+    @property
+    def geometric(self) -> float:
+        """The geometric mean of both: a compromise, by which signal and gradient change inversely.
+
+        >>> f"{Gain(2.0, 0.5).geometric}"
+        '1.0'
+        """
+        return math.sqrt(self.forward * self.backward)
+
 
 def expectation(function: Callable[[Array], Array], edges: Array | None = None) -> float:
     """Return E[function(z)] for z ~ N(0, 1), to about 1e-12 where the function is smooth or kinked.
