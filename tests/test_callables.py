@@ -70,4 +70,5 @@ def test_a_function_of_jax_is_compiled_once():
     assert gain.forward == pytest.approx(theory.gain("gelu").forward, rel=1e-6)
     assert gain.backward == pytest.approx(theory.gain("gelu").backward, rel=1e-4)  # single precision
     assert len(set(shapes)) <= 3
+    assert theory.gain(math.tanh).forward == pytest.approx(theory.gain("tanh").forward)  # it knows no arrays
     np.testing.assert_allclose(vectorized(gelu)(Z), activations.get("gelu")(Z), atol=4 * 3 * 2**-23)

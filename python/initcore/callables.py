@@ -45,7 +45,7 @@ def vectorized(f: Callable[..., Any]) -> Function:
             break
         if not np.allclose(y[:, :1], first, rtol=1e-5, equal_nan=True):
             raise TypeError(f"an activation must map each number by itself, but {name} looks at whole rows")
-        return _in_blocks(function) if _is_compiled(f) else function
+        return _in_blocks(function) if way is _of_arrays and _is_compiled(f) else function
     raise TypeError(
         "an activation must map an array of numbers to one of the same shape, or a number to a number; "
         f"{name} does neither with {_PROBE.tolist()}"
