@@ -61,8 +61,8 @@ struct Runs {
 };
 
 /// draw(to, first, n) for all elements, in parallel. A grain ends where the stream's grains end.
-template <typename T, typename Draw>
-void fill(T* out, const Runs& runs, const Draw& draw) {
+template <typename Out, typename Draw>
+void fill(Out* out, const Runs& runs, const Draw& draw) {
   if (runs.count == 0 || runs.length == 0) return;
   const Index grains = (runs.length + kGrain - 1) / kGrain;
   const double work = double(runs.count) * double(std::max(runs.length, Index(64))) * kWork;
@@ -75,6 +75,35 @@ void fill(T* out, const Runs& runs, const Draw& draw) {
       unit = last;
     }
   });
+}
+
+/// draw.operator()<T>(to, first, n), T float or double, for all elements of an array. Those of 16 bits are
+/// float16, or bfloat16 as uint16: drawn as float, some at a time, and rounded.
+template <typename Draw>
+void fill(py::array& out, const Runs& runs, const Draw& draw) {
+  const auto halves = [&](std::uint16_t* to, void (*round)(const float*, std::uint16_t*, Index)) {
+    const py::gil_scoped_release nogil;
+    fill(to, runs, [&](std::uint16_t* o, Index first, Index n) {
+      alignas(64) float some[kGrain];
+      for (Index done = 0; done < n; done += kGrain) {
+        const Index count = std::min(kGrain, n - done);
+        draw.template operator()<float>(some, first + done, count);
+        round(some, o + done, count);
+      }
+    });
+  };
+  if (holds<std::uint16_t>(out)) {
+    halves(output<std::uint16_t>(out, "out"), kernels().random.f32.to_bfloat16);
+  } else if (out.dtype().kind() == 'f' && out.itemsize() == 2) {
+    py::array raw = out.attr("view")(py::dtype::of<std::uint16_t>());
+    halves(output<std::uint16_t>(raw, "out"), kernels().random.f32.to_float16);
+  } else {
+    with_dtype(dtype_of(out, "out"), [&]<typename T>() {
+      T* to = output<T>(out, "out");
+      const py::gil_scoped_release nogil;
+      fill(to, runs, [&](T* o, Index first, Index n) { draw.template operator()<T>(o, first, n); });
+    });
+  }
 }
 
 /// Largest T below high, if that is not below low.
@@ -101,58 +130,55 @@ void bits(py::array& out, std::uint64_t key, std::uint64_t step, Index offset,
   }
 }
 
+/// The number of T nearest to x that is not less than (dir > 0), or not more.
+template <typename T>
+T inward(double x, int dir) {
+  const T nearest = static_cast<T>(x);
+  const bool beyond = dir > 0 ? nearest < x : nearest > x;
+  return beyond ? std::nextafter(nearest, T(dir) * std::numeric_limits<T>::infinity()) : nearest;
+}
+
 void uniform(py::array& out, std::uint64_t key, double low, double high, std::optional<double> most,
              std::uint64_t step, Index offset, const std::optional<Strides>& strides) {
-  const Runs runs(out, offset, strides);
-  with_dtype(dtype_of(out, "out"), [&]<typename T>() {
-    T* to = output<T>(out, "out");
-    const double limit = most ? *most : below<T>(low, high);
-    const py::gil_scoped_release nogil;
-    fill(to, runs, [&](T* o, Index first, Index n) {
-      kernels().random.of<T>().uniform(o, first, n, {key, step}, low, high, limit);
-    });
+  fill(out, Runs(out, offset, strides), [&]<typename T>(T* o, Index first, Index n) {
+    kernels().random.of<T>().uniform(o, first, n, {key, step}, low, high, most ? *most : below<T>(low, high));
   });
 }
 
 void normal(py::array& out, std::uint64_t key, double mean, double stddev, std::uint64_t step, Index offset,
             const std::optional<Strides>& strides) {
-  const Runs runs(out, offset, strides);
-  with_dtype(dtype_of(out, "out"), [&]<typename T>() {
-    T* to = output<T>(out, "out");
-    const py::gil_scoped_release nogil;
-    fill(to, runs, [&](T* o, Index first, Index n) {
-      kernels().random.of<T>().normal(o, first, n, {key, step}, mean, stddev);
-    });
+  fill(out, Runs(out, offset, strides), [&]<typename T>(T* o, Index first, Index n) {
+    kernels().random.of<T>().normal(o, first, n, {key, step}, mean, stddev);
   });
 }
 
 void truncated_normal(py::array& out, std::uint64_t key, double mean, double stddev, double low, double high,
-                      std::uint64_t step, Index offset, const std::optional<Strides>& strides) {
+                      std::optional<double> lowest, std::optional<double> highest, std::uint64_t step,
+                      Index offset, const std::optional<Strides>& strides) {
   check(low < high, "low must be less than high");
   check(low <= kNearestBound && high >= -kNearestBound, "the bounds are too far from the mean");
-  const Runs runs(out, offset, strides);
-  with_dtype(dtype_of(out, "out"), [&]<typename T>() {
-    T* to = output<T>(out, "out");
-    const py::gil_scoped_release nogil;
-    const RandomKernels<T>& kernel = kernels().random.of<T>();
-    const Truncation truncation = kernel.truncation(low, high);
-    fill(to, runs, [&](T* o, Index first, Index n) {
-      kernel.truncated_normal(o, first, n, {key, step}, mean, stddev, truncation);
-    });
+  const Truncation truncation = kernels().random.f64.truncation(low, high);
+  const auto at = [&](double bound) { return stddev == 0 ? mean : mean + stddev * bound; };
+  const double least = lowest ? *lowest : at(low), most = highest ? *highest : at(high);
+  fill(out, Runs(out, offset, strides), [&]<typename T>(T* o, Index first, Index n) {
+    kernels().random.of<T>().truncated_normal(o, first, n, {key, step}, mean, stddev, truncation,
+                                              inward<T>(least, 1), inward<T>(most, -1));
   });
 }
 
 void bernoulli(py::array& out, std::uint64_t key, double probability, double value, std::uint64_t step,
                Index offset, const std::optional<Strides>& strides) {
   check(0 <= probability && probability <= 1, "probability must lie in [0, 1]");
-  const Runs runs(out, offset, strides);
-  with_dtype(dtype_of(out, "out"), [&]<typename T>() {
-    T* to = output<T>(out, "out");
-    const py::gil_scoped_release nogil;
-    fill(to, runs, [&](T* o, Index first, Index n) {
-      kernels().random.of<T>().bernoulli(o, first, n, {key, step}, probability, value);
-    });
+  fill(out, Runs(out, offset, strides), [&]<typename T>(T* o, Index first, Index n) {
+    kernels().random.of<T>().bernoulli(o, first, n, {key, step}, probability, value);
   });
+}
+
+void rounded(const py::array& from, py::array& to) {
+  const float* x = input<float>(from, "from");
+  std::uint16_t* out = output<std::uint16_t>(to, "to");
+  check(from.size() == to.size(), "from and to must have as many elements");
+  kernels().random.f32.to_bfloat16(x, out, from.size());
 }
 
 std::array<std::uint32_t, 4> philox(const std::array<std::uint32_t, 4>& counter,
@@ -208,9 +234,11 @@ void bind_random(py::module_& m) {
   m.def("random_normal", &normal, py::arg("out"), py::arg("key"), py::arg("mean"), py::arg("stddev"), step,
         offset, strides);
   m.def("random_truncated_normal", &truncated_normal, py::arg("out"), py::arg("key"), py::arg("mean"),
-        py::arg("stddev"), py::arg("low"), py::arg("high"), step, offset, strides);
+        py::arg("stddev"), py::arg("low"), py::arg("high"), py::arg("lowest") = py::none(),
+        py::arg("highest") = py::none(), step, offset, strides);
   m.def("random_bernoulli", &bernoulli, py::arg("out"), py::arg("key"), py::arg("probability"),
         py::arg("value") = 1.0, step, offset, strides);
+  m.def("random_rounded", &rounded, py::arg("from_"), py::arg("to"), "To bfloat16, as uint16.");
   m.def("random_philox", &philox, py::arg("counter"), py::arg("key"), "One block of Philox4x32-10.");
   plan_class(m)
       .def("random_uniform", &plan_uniform, py::arg("segment"), py::arg("out"), py::arg("key"),

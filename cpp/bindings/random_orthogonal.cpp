@@ -1,4 +1,5 @@
-// Random orthogonal matrices: any rows and columns of one, into an array of any strides.
+// Random orthogonal matrices: any rows and columns of one, into an array of any strides. bfloat16 comes as
+// uint16.
 #include "bindings/array.h"
 #include "dispatch.h"
 #include "orthogonal.h"
@@ -19,7 +20,8 @@ void random_orthogonal(py::array& out, std::uint64_t key, Index width, std::pair
   };
   check(inside(rows, height) && inside(columns, count), "no row or column of the matrix has that number");
   check(offset >= 0, "no element of a stream has a negative number");
-  with_dtype(dtype_of(out, "out"), [&]<typename T>() {
+  const RandomKernels<float>& random = kernels().random.f32;
+  const auto draw = [&]<typename T, typename Out>(void (*round)(const float*, std::uint16_t*, Index)) {
     char* to = static_cast<char*>(out.mutable_data());
     const Index down = out.strides(0), along = out.strides(1);
     const T factor = static_cast<T>(gain);
@@ -28,10 +30,23 @@ void random_orthogonal(py::array& out, std::uint64_t key, Index width, std::pair
                   [&](Index i, const T* row) {
                     for (Index j = 0; j < count; ++j) {
                       const T value = factor * row[columns.first + j * columns.second];
-                      std::memcpy(to + i * down + j * along, &value, sizeof(T));
+                      Out result;
+                      if constexpr (std::is_same_v<T, Out>) {
+                        result = value;
+                      } else {
+                        round(&value, &result, 1);
+                      }
+                      std::memcpy(to + i * down + j * along, &result, sizeof(Out));
                     }
                   });
-  });
+  };
+  if (holds<std::uint16_t>(out)) {
+    draw.template operator()<float, std::uint16_t>(random.to_bfloat16);
+  } else if (out.dtype().kind() == 'f' && out.itemsize() == 2) {
+    draw.template operator()<float, std::uint16_t>(random.to_float16);
+  } else {
+    with_dtype(dtype_of(out, "out"), [&]<typename T>() { draw.template operator()<T, T>(nullptr); });
+  }
 }
 
 }  // namespace

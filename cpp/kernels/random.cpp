@@ -3,6 +3,7 @@
 #include "kernels/random.h"
 
 #include "kernels/both.h"
+#include "kernels/random_halves.h"
 #include "kernels/random_philox.h"
 #include "kernels/random_polar.h"
 
@@ -79,9 +80,9 @@ void normal(T* out, Index first, Index n, Stream stream, double mean, double std
 
 /// kFar: beyond kMiddleBound too.
 template <bool kFar, typename T>
-void between(T* out, Index first, Index n, Stream stream, double mean, double stddev, const Truncation& t) {
+void between(T* out, Index first, Index n, Stream stream, double mean, double stddev, const Truncation& t,
+             T lowest, T highest) {
   const T shift = static_cast<T>(mean), scale = static_cast<T>(t.sign * stddev);
-  const T low = static_cast<T>(t.low), high = static_cast<T>(t.high);
   // A uniform u strictly inside (0, 1), exact, and where it falls: at start + mass u, q from the median.
   constexpr bool kSingle = sizeof(T) == 4;
   constexpr double kUnit = kSingle ? 0x1p-32 : 0x1p-52, kCentre = kSingle ? 0x1p31 + 0.5 : 0.5;
@@ -102,15 +103,16 @@ void between(T* out, Index first, Index n, Stream stream, double mean, double st
     } else {
       z = normal_quantile(static_cast<T>(centre + k * slope));
     }
-    return shift + scale * min(max(z, low), high);
+    return min(max(shift + scale * z, lowest), highest);
   });
 }
 
 template <typename T>
 void truncated_normal(T* out, Index first, Index n, Stream stream, double mean, double stddev,
-                      const Truncation& truncation) {
+                      const Truncation& truncation, T lowest, T highest) {
   const bool far = truncation.low < -kMiddleBound || truncation.high > kMiddleBound;
-  (far ? between<true, T> : between<false, T>)(out, first, n, stream, mean, stddev, truncation);
+  (far ? between<true, T> : between<false, T>)(out, first, n, stream, mean, stddev, truncation, lowest,
+                                               highest);
 }
 
 template <typename T>
@@ -132,6 +134,13 @@ Truncation truncation(double low, double high) {
   return {a, b, start, mass, b <= 0 ? 0.0 : 0x1p-55, reflect ? -1.0 : 1.0};
 }
 
+/// to = f(from).
+template <std::uint16_t (*f)(float)>
+void each(const float* from, std::uint16_t* to, Index n) {
+#pragma omp simd
+  for (Index i = 0; i < n; ++i) to[i] = f(from[i]);
+}
+
 void philox_block(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
   Block blocks[1] = {
       {Words{} + counter[0], Words{} + counter[1], Words{} + counter[2], Words{} + counter[3]}};
@@ -144,7 +153,8 @@ void philox_block(const uint32_t counter[4], const uint32_t key[2], uint32_t out
 
 template <typename T>
 constexpr RandomKernels<T> table() {
-  return {raw<T>, uniform<T>, normal<T>, truncated_normal<T>, bernoulli<T>, truncation, philox_block};
+  return {raw<T>,     uniform<T>,       normal<T>,         truncated_normal<T>, bernoulli<T>,
+          truncation, each<to_float16>, each<to_bfloat16>, philox_block};
 }
 
 }  // namespace

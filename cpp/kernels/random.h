@@ -46,18 +46,24 @@ struct RandomKernels {
   /// high.
   void (*uniform)(T* out, Index first, Index n, Stream stream, double low, double high, double below);
 
-  /// mean + stddev z, z by inversion of a 32-bit (64-bit) uniform, at most 6.3 (9.1) from 0.
+  /// mean + stddev z, z a coordinate of a point of the plane whose radius and angle come of two words; at
+  /// most 6.7 (9.4) from 0.
   void (*normal)(T* out, Index first, Index n, Stream stream, double mean, double stddev);
 
-  /// mean + stddev z, z standard normal given that it lies between the bounds.
+  /// mean + stddev z, z standard normal given that it lies between the bounds, by inversion of a 32-bit
+  /// (52-bit) uniform. The nearest of [lowest, highest], which bounds the results themselves.
   void (*truncated_normal)(T* out, Index first, Index n, Stream stream, double mean, double stddev,
-                           const Truncation& truncation);
+                           const Truncation& truncation, T lowest, T highest);
 
   /// `value` with this probability (a multiple of 2^-32), else 0. The same choices for float and double.
   void (*bernoulli)(T* out, Index first, Index n, Stream stream, double probability, double value);
 
   /// low < high, in standard deviations from the mean; infinities are fine.
   Truncation (*truncation)(double low, double high);
+
+  /// Rounds to the nearest float16, and bfloat16, ties to even.
+  void (*to_float16)(const float* from, std::uint16_t* to, Index n);
+  void (*to_bfloat16)(const float* from, std::uint16_t* to, Index n);
 
   /// One block of the generator: ten rounds, as published.
   void (*philox)(const std::uint32_t counter[4], const std::uint32_t key[2], std::uint32_t out[4]);

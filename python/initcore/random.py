@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import math
 import operator
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import EllipsisType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,12 +18,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from initcore import _core
 from initcore._validate import check_count, check_number
+from initcore.formats import FORMATS, Format, dtype_of, format_of, memory
+from initcore.indices import Index, Shape, check_shape, chosen, select
 
 KeyLike: TypeAlias = "Key | int"
-Index: TypeAlias = "int | slice | EllipsisType | tuple[int | slice | EllipsisType, ...]"
-Shape: TypeAlias = "int | Sequence[int]"
-
-DTYPES = {"float32": np.float32, "float64": np.float64, "float16": np.float16}
 
 # With both bounds beyond this many standard deviations, a truncated normal law has nothing to draw from.
 NEAREST_BOUND = 9.0
@@ -120,20 +116,24 @@ class Key:
         out: NDArray[Any] | None = None,
         step: int = 0,
     ) -> NDArray[Any]:
-        """Draw from [low, high), or ``low`` if they are equal. See `draw` for the arguments in common."""
+        """Draw from [low, high), or ``low`` if they are equal; both parts of a complex number.
+
+        The bounds are the numbers of the dtype nearest to these. See `draw` for the arguments in common.
+        """
         low, high = check_number("low", low), check_number("high", high)
         if low > high:
             raise ValueError(f"low must not exceed high, got {low!r} and {high!r}")
 
-        def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
-            fits("low", low, final)
-            fits("high", high, final)
-            fits("high - low", high - low, final)
-            below = float(np.nextafter(final.type(high), final.type(low)))
-            most = max(below, float(final.type(low)))
-            _core.random_uniform(to, self.word, low=low, high=high, most=most, step=step, **where)
+        def fill(to: NDArray[Any], form: Format, **where: Any) -> None:
+            fits("low", low, form)
+            fits("high", high, form)
+            fits("high - low", high - low, form)
+            least, above = form.nearest(low), form.nearest(high)
+            most = max(form.below(above), least)
+            where = _parts(form, **where)
+            _core.random_uniform(to, self.word, low=least, high=above, most=most, step=step, **where)
 
-        return draw(fill, shape, dtype=dtype, index=index, out=out)
+        return draw(fill, shape, dtype=dtype, index=index, out=out, native=True)
 
     def normal(
         self,
@@ -146,14 +146,23 @@ class Key:
         out: NDArray[Any] | None = None,
         step: int = 0,
     ) -> NDArray[Any]:
-        """Draw from the normal law. See `draw` for the arguments in common."""
+        """Draw from the normal law.
+
+        Either part of a complex number has half of the variance, the real one the mean. See `draw` for the
+        arguments in common.
+        """
         mean, stddev = check_number("mean", mean), check_number("stddev", stddev, low=0)
 
-        def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
-            fits("mean + 10 stddev", abs(mean) + 10 * stddev, final)
-            _core.random_normal(to, self.word, mean=mean, stddev=stddev, step=step, **where)
+        def fill(to: NDArray[Any], form: Format, **where: Any) -> None:
+            fits("mean + 10 stddev", abs(mean) + 10 * stddev, form)
+            where = _parts(form, **where)
+            if form.complex:
+                _core.random_normal(to, self.word, mean=0, stddev=stddev / math.sqrt(2), step=step, **where)
+                to[..., 0] += mean
+            else:
+                _core.random_normal(to, self.word, mean=mean, stddev=stddev, step=step, **where)
 
-        return draw(fill, shape, dtype=dtype, index=index, out=out)
+        return draw(fill, shape, dtype=dtype, index=index, out=out, native=True)
 
     def truncated_normal(
         self,
@@ -171,7 +180,8 @@ class Key:
         """Draw from the normal law with ``mean`` and ``stddev``, given that the value is within bounds.
 
         ``low`` and ``high`` count in standard deviations from the mean, and ``stddev`` is that of the normal
-        law before it is cut. See `draw` for the arguments in common.
+        law before it is cut. Values are within the bounds after rounding too, unless the dtype has no number
+        between them: then they are the nearest. See `draw` for the arguments in common.
         """
         mean, stddev = check_number("mean", mean), check_number("stddev", stddev, low=0)
         if not low < high:
@@ -182,13 +192,35 @@ class Key:
                 f"got {low!r} to {high!r}"
             )
 
-        def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
-            fits("mean + 15 stddev", abs(mean) + 15 * stddev, final)
+        def fill(to: NDArray[Any], form: Format, **where: Any) -> None:
+            fits("mean + 15 stddev", abs(mean) + 15 * stddev, form)
+            where = _parts(form, **where)
+            if form.complex:
+                # As for the normal law; either part is cut at the bounds.
+                deviation = stddev / math.sqrt(2)
+                _core.random_truncated_normal(
+                    to, self.word, mean=0, stddev=deviation, low=low, high=high, step=step, **where
+                )
+                to[..., 0] += mean
+                return
+            lowest, highest = (mean + stddev * bound if stddev else mean for bound in (low, high))
+            lowest, highest = form.at_least(lowest), form.at_most(highest)
+            if lowest > highest:  # nothing lies between
+                lowest = highest = form.nearest(mean + stddev * min(max(0.0, low), high))
             _core.random_truncated_normal(
-                to, self.word, mean=mean, stddev=stddev, low=low, high=high, step=step, **where
+                to,
+                self.word,
+                mean=mean,
+                stddev=stddev,
+                low=low,
+                high=high,
+                lowest=lowest,
+                highest=highest,
+                step=step,
+                **where,
             )
 
-        return draw(fill, shape, dtype=dtype, index=index, out=out)
+        return draw(fill, shape, dtype=dtype, index=index, out=out, native=True)
 
     def orthogonal(
         self,
@@ -216,14 +248,16 @@ class Key:
         shape = check_shape(shape)
         if len(shape) < 2:
             raise ValueError(f"an orthogonal matrix has two axes, got shape {shape}")
-        chosen = _chosen(shape, index)
+        items = chosen(shape, index)
 
-        def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
-            fits("gain", gain, final)
+        def fill(to: NDArray[Any], form: Format, **where: Any) -> None:
+            fits("gain", gain, form)
+            if form.complex:
+                raise TypeError(f"orthogonal matrices are real, got dtype {form.name}")
             if to.size == 0:
                 return
             # All steps upwards, the fewer rows than columns.
-            at = [range(item, item + 1) if isinstance(item, int) else item for item in chosen]
+            at = [range(item, item + 1) if isinstance(item, int) else item for item in items]
             to = to.reshape([len(axis) for axis in at])[
                 tuple(slice(None, None, 1 if a.step > 0 else -1) for a in at)
             ]
@@ -247,7 +281,7 @@ class Key:
                     offset=number * shape[-2] * shape[-1],
                 )
 
-        return draw(fill, shape, dtype=dtype, index=index, out=out)
+        return draw(fill, shape, dtype=dtype, index=index, out=out, native=True)
 
 
 def draw(
@@ -257,111 +291,63 @@ def draw(
     dtype: DTypeLike = "float32",
     index: Index | None = None,
     out: NDArray[Any] | None = None,
+    native: bool = False,
 ) -> NDArray[Any]:
     """Let ``fill`` write a tensor, or a part of it.
 
     Args:
-        fill: Called with a contiguous float32 or float64 array to write, the dtype that the result will have,
-            and ``offset`` and ``strides``: numbers of the array's elements in the whole tensor.
+        fill: Called with a contiguous float32 or float64 array to write, the `Format` of the result, and
+            ``offset`` and ``strides``: numbers of the array's elements in the whole tensor.
         shape: Of the whole tensor. Axes may be 0.
-        dtype: float32, float64, or float16 (drawn as float32, then rounded). That of ``out``, if given.
+        dtype: One of `FORMATS`: float32, float64, float16, bfloat16, complex64, complex128. That of ``out``,
+            if given; except that ``"bfloat16"`` makes bfloat16 of the memory of an ``out`` of uint16.
         index: Draw only ``tensor[index]``: whole numbers, slices and an ellipsis, as in NumPy.
         out: Write here and return it. Has the shape of ``tensor[index]``; any strides.
+        native: ``fill`` writes any format, as `formats.memory` has it: to the result itself, where that is
+            contiguous.
 
     Raises:
         TypeError, ValueError, IndexError: an argument is none of this; nothing has been written then.
     """
     shape = check_shape(shape)
-    part, where = _select(shape, index)
+    part, where = select(shape, index)
     if out is None:
-        final = check_dtype(dtype)
-        out = np.empty(part, final)
+        form = format_of(dtype)
+        out = np.empty(part, dtype_of(form))
     else:
         if not isinstance(out, np.ndarray):
             raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
-        final = check_dtype(out.dtype)
+        raw = out.dtype == np.uint16 and dtype == "bfloat16"
+        form = FORMATS["bfloat16"] if raw else format_of(out.dtype.newbyteorder("="))
         if out.shape != part:
             raise ValueError(f"out must have shape {part}, got {out.shape}")
         if not out.flags.writeable:
             raise ValueError("out must be writable, got a read-only array")
-    direct = final != np.float16 and out.dtype.isnative and out.flags.c_contiguous and out.flags.aligned
-    to = out if direct else np.empty(part, np.float32 if final == np.float16 else final)
-    fill(to, final, **where)
+    plain = out.dtype.isnative and out.flags.c_contiguous and out.flags.aligned
+    if native:
+        to = out if plain else np.empty(part, out.dtype.newbyteorder("="))
+        fill(memory(to, form), form, **where)
+    else:
+        to = out if plain and out.dtype == form.drawn else np.empty(part, form.drawn)
+        fill(to, form, **where)
+    if to is not out and out.dtype == np.uint16 and not native:
+        _core.random_rounded(to, to := np.empty(part, np.uint16))
     if to is not out:
         out[...] = to
     return out
 
 
-def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """Return the native dtype if random numbers come in it, else raise TypeError."""
-    try:
-        found = np.dtype(dtype).newbyteorder("=")
-    except TypeError:
-        found = None
-    if found is None or found.name not in DTYPES:
-        raise TypeError(f"dtype must be one of {', '.join(map(repr, DTYPES))}, got {dtype!r}")
-    return found
+def fits(name: str, value: float, form: Format) -> None:
+    """Raise ValueError if ``value`` is beyond the largest number of a format."""
+    if not abs(value) <= form.largest:
+        raise ValueError(f"{name} must be at most {form.largest:g} in {form.name}, got {value:g}")
 
 
-def check_shape(shape: Shape) -> tuple[int, ...]:
-    """Return ``shape`` as a tuple of whole numbers from 0 whose product an array can have, else raise."""
-    if hasattr(shape, "__index__"):
-        shape = (shape.__index__(),)
-    if isinstance(shape, str) or not hasattr(shape, "__iter__"):
-        raise TypeError(f"shape must be a whole number or a sequence of them, got {shape!r}")
-    sizes = tuple(check_count("each axis of shape", size, low=0) for size in shape)
-    if math.prod(max(size, 1) for size in sizes) > sys.maxsize // 8:
-        raise ValueError(f"shape {sizes} has more elements than an array can hold")
-    return sizes
+def _parts(form: Format, offset: int = 0, strides: Sequence[int] | None = None) -> dict[str, Any]:
+    """Where elements lie in their stream, of which a complex number takes two."""
+    if not form.complex or strides is None:
+        return {"offset": offset, "strides": strides}
+    return {"offset": 2 * offset, "strides": [*(2 * stride for stride in strides), 1]}
 
 
-def fits(name: str, value: float, dtype: np.dtype[Any]) -> None:
-    """Raise ValueError if ``value`` is beyond the largest number of ``dtype``."""
-    largest = float(np.finfo(dtype).max)
-    if not abs(value) <= largest:
-        raise ValueError(f"{name} must be at most {largest:g} in {dtype}, got {value:g}")
-
-
-def _chosen(shape: tuple[int, ...], index: Index | None) -> list[int | range]:
-    """The numbers along each axis that ``tensor[index]`` has, an int where it drops the axis."""
-    if index is None:
-        return [range(size) for size in shape]
-    items = list(index) if isinstance(index, tuple) else [index]
-    for item in items:
-        if isinstance(item, bool) or not (
-            isinstance(item, slice | EllipsisType) or hasattr(item, "__index__")
-        ):
-            raise TypeError(f"index must consist of whole numbers, slices and an ellipsis, got {item!r}")
-    dots = [i for i, item in enumerate(items) if item is Ellipsis]
-    missing = len(shape) - (len(items) - len(dots))
-    if missing < 0 or len(dots) > 1:
-        raise IndexError(f"too many indices for shape {shape}: {index!r}")
-    at = dots[0] if dots else len(items)
-    items[at : at + 1] = [slice(None)] * missing
-    chosen: list[int | range] = []
-    for item, size in zip(items, shape, strict=True):
-        if isinstance(item, slice):
-            chosen.append(range(size)[item])
-        else:
-            number = operator.index(item)  # type: ignore[arg-type]
-            if not -size <= number < size:
-                raise IndexError(f"index {number} is outside an axis of {size}")
-            chosen.append(number % size)
-    return chosen
-
-
-def _select(shape: tuple[int, ...], index: Index | None) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """Shape of ``tensor[index]``, and where its elements lie in a tensor of ``shape``."""
-    if index is None:
-        return shape, {}
-    offset, stride = 0, math.prod(shape)
-    part, strides = [], []
-    for item, size in zip(_chosen(shape, index), shape, strict=True):
-        stride = stride // size if size else 0
-        if isinstance(item, range):
-            offset += item.start * stride if item else 0
-            part.append(len(item))
-            strides.append(item.step * stride)
-        else:
-            offset += item * stride
-    return tuple(part), {"offset": offset, "strides": strides}
+__all__ = ["NEAREST_BOUND", "Index", "Key", "KeyLike", "Shape", "check_shape", "draw", "fits"]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from initcore._validate import check_number
+from initcore.formats import Format
 from initcore.laws.base import Initializer
 from initcore.laws.constant import Constant
 from initcore.laws.spread import RandomUniform
@@ -38,7 +39,7 @@ class Values(Initializer):
         if shape != (len(self.values),):
             raise ValueError(f"shape must be ({len(self.values)},), one element per value, got {shape}")
 
-        def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
+        def fill(to: NDArray[Any], final: Format, **where: Any) -> None:
             values = np.array(self.values)
             fits("the largest value", float(abs(values).max(initial=0)), final)
             to[...] = values[expand(how["index"], 1)]

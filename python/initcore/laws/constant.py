@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from initcore._validate import check_number
+from initcore.formats import Format
 from initcore.laws.base import Initializer
 from initcore.layouts import Layout, LayoutLike
 from initcore.random import Key, Shape, draw, fits
@@ -31,7 +31,7 @@ class Constant(Initializer):
         return 0.0
 
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
-        def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
+        def fill(to: NDArray[Any], final: Format, **where: Any) -> None:
             fits("value", self.value, final)
             to.fill(self.value)
 

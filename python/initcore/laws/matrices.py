@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initcore._validate import check_number
+from initcore.formats import Format
 from initcore.laws.base import MapLaw
 from initcore.layouts import Coordinates, Layout, Sizes
 from initcore.random import Index, Key, draw, fits
@@ -74,7 +75,7 @@ class MatrixLaw(MapLaw):
     ) -> NDArray[Any]:
         chosen = Elements(shape, layout, how["index"])
 
-        def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
+        def fill(to: NDArray[Any], final: Format, **where: Any) -> None:
             fits("gain", self.gain, final)
             if to.size:
                 self._fill(to, chosen, key)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initcore._validate import check_number
+from initcore.formats import Format
 from initcore.laws.base import Initializer
 from initcore.layouts import Layout
 from initcore.layouts.base import divide, open_grid
@@ -31,7 +32,7 @@ class GateBias(Initializer):
             raise ValueError("the biases of gates lie on the last axis: shape must have one, got ()")
         units = divide(shape[-1], len(self.order), f"the last axis, of {len(self.order)} gates,")
 
-        def fill(to: NDArray[Any], final: np.dtype[Any], **where: Any) -> None:
+        def fill(to: NDArray[Any], final: Format, **where: Any) -> None:
             if to.size:
                 gates = np.zeros((len(self.order), units))
                 for letter, values in self._gates(units, key).items():
