@@ -26,12 +26,13 @@ class Goal:
     """What the pre-activations of every layer are to be.
 
     Attributes:
-        variance: Of the pre-activations, over examples and positions. tolerance: How far it may be from that,
-        relatively. max_iterations: How often a layer is scaled at most. per: ``"layer"``: one factor for the
-        whole kernel, from all its outputs; ``"unit"``: one for each output. center: Whether the bias is moved
-        so that every unit has mean 0. It is moved after the scale is found:
-            the other way round, scaling moves the mean again. The variance of a layer is then that around
-            each unit's own mean, which is what stays.
+        variance: Of the pre-activations, over examples and positions.
+        tolerance: How far it may be from that, relatively.
+        max_iterations: How often a layer is scaled at most.
+        per: ``"layer"``: one factor for the whole kernel, from all outputs; ``"unit"``: one for each output.
+        center: Whether the bias is moved so that every unit has mean 0. It is moved after the scale is found:
+            the other way round, scaling would move the mean again. The variance of a layer is then that
+            around each unit's own mean, which is what stays.
 
     Raises:
         TypeError, ValueError: one of them is none of this.

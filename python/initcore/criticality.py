@@ -21,8 +21,8 @@ class Critical(NamedTuple):
     Attributes:
         sigma_w: Square root of the weights' variance times the fan-in.
         sigma_b: Standard deviation of the biases.
-        q: Variance of the pre-activations that signals are drawn to; 0 if they fade, slower than by any
-            factor for each layer. Where every variance is kept, as by relu, 1.
+        q: Variance of the pre-activations that signals are drawn to; 0 if they fade, but more slowly than by
+            a factor at each layer. Where every variance is kept, as by relu, 1.
         chi: 1.
     """
 

@@ -66,10 +66,10 @@ def gain(f: Plain | Gated) -> Gain:
     ``calculate_gain`` follows another convention (its tanh is 5/3, its sigmoid 1): `torch_gain`.
 
     Args:
-        f: A name out of `initcore.activations.names`, an activation, any function of an array (NumPy or JAX),
-            a number, or a
-            PyTorch tensor (its slope is found numerically, to 1e-9 if it computes in float64); or a gated
-            pair: ``"glu"``, ``"bilinear"``, ``"reglu"``, ``"geglu"``, ``"swiglu"`` or `Gated`.
+        f: A name out of `initcore.activations.names`, an activation, any function of an array (of NumPy or
+            JAX), of a number, or of a PyTorch tensor (its slope is found numerically, to 1e-9 if it computes
+            in float64); or a gated pair: ``"glu"``, ``"bilinear"``, ``"reglu"``, ``"geglu"``, ``"swiglu"`` or
+            a `Gated`.
 
     Raises:
         ValueError: there is no such activation, it looks at whole rows, or it has no second

@@ -35,14 +35,13 @@ class Scaling:
     """What a tensor's start and learning rate are multiplied by.
 
     Attributes:
-        role: Which of its fans grow with the width: ``"input"``: the fan-out; ``"hidden"``: both;
-            ``"output"``:
-            the fan-in; ``"vector"``: a bias or scale of that size; ``"fixed"``: none.
+        role: Which of its fans grow with the width: of an ``"input"`` the fan-out, of a ``"hidden"`` one
+            both,
+            of an ``"output"`` the fan-in; a ``"vector"`` is a bias or scale that grows, ``"fixed"`` none.
         init: Factor on an initializer whose variance goes by 1 / fan_in, at the model's own fan-in.
         stddev: The same, as the ratio of the standard deviations of model and base model.
-        learning_rate: Factor on the base model's learning rate. Decoupled weight decay, which is multiplied
-            by
-            the learning rate, is to be divided by it.
+        learning_rate: Factor on the base model's learning rate. Decoupled weight decay, which an optimizer
+            multiplies by the learning rate, is to be divided by it.
         multiplier: What the forward pass multiplies the layer's output by, beside its kernel.
     """
 
@@ -175,8 +174,8 @@ def groups(
         tensors: Name -> tensor: ``dict(model.named_parameters())``.
         factors: What `scalings` gives.
         learning_rate: Of the base model.
-        weight_decay: Decoupled, as in AdamW, of the base model; so divided that its product with the learning
-            rate stays. None for none.
+        weight_decay: Decoupled, as in AdamW, of the base model; it is divided so that its product with the
+            learning rate stays. None for none.
 
     Raises:
         ValueError: a tensor has no factor.
