@@ -20,6 +20,7 @@ from initcore.info import build_info, get_num_threads, set_num_threads
 from initcore.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input, Residual
 from initcore.model import Sequential
 from initcore.random import Key
+from initcore.shards import shard
 
 if typing.TYPE_CHECKING:
     from initcore import data_dependent, datasets, mup, residual, schedules, theory
@@ -59,6 +60,7 @@ __all__ = [
     "residual",
     "schedules",
     "set_num_threads",
+    "shard",
     "theory",
 ]
 

@@ -73,7 +73,8 @@ FORMATS = {
 def format_of(dtype: DTypeLike) -> Format:
     """Return the format with this dtype or name, else raise TypeError."""
     name: object = dtype
-    if not (isinstance(dtype, str) and dtype == "bfloat16"):  # which NumPy knows by name only once ml_dtypes has been imported
+    # NumPy knows bfloat16 by name only once ml_dtypes has been imported.
+    if not (isinstance(dtype, str) and dtype == "bfloat16"):
         try:
             name = np.dtype(dtype).name
         except TypeError:
