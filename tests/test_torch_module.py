@@ -256,3 +256,43 @@ def test_what_is_not_known_is_left_until_a_rule_says():
     assert not any(row.changed for row in table) and "rule" in table["mix"].why
     table = ic.initialize(model, {"mix": "orthogonal", "temp": 2.0})
     assert model.temperature == 2 and torch.allclose(model.mix @ model.mix.T, torch.eye(4), atol=1e-6)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script_method`:DeprecationWarning"
+)  # what torch.compile imports
+def test_wrapped_models_have_the_names_of_what_they_wrap():
+    plain, compiled, parallel = Mine(), torch.compile(Mine()), nn.DataParallel(Mine())
+    tables = [ic.initialize(model, seed=6) for model in (plain, compiled, parallel)]
+    assert tables[0] == tables[1] == tables[2]
+    assert torch.equal(plain.fc1.weight, compiled._orig_mod.fc1.weight)
+    assert torch.equal(plain.fc1.weight, parallel.module.fc1.weight)
+
+
+def test_layers_of_ones_own_are_made_known():
+    from initcore.torch import register, roles
+
+    class Transposed(nn.Module):
+        def __init__(self, inputs, outputs):
+            super().__init__()
+            self.weight, self.bias = (
+                nn.Parameter(torch.zeros(inputs, outputs)),
+                nn.Parameter(torch.ones(outputs)),
+            )
+
+        def forward(self, x):
+            return x @ self.weight + self.bias
+
+    model = nn.Sequential(Transposed(300, 100), nn.ReLU(), Transposed(100, 3))
+    assert not ic.initialize(model)["0.weight"].changed
+    register(Transposed, weight=("kernel", "io"), bias="bias")
+    try:
+        table = ic.initialize(model)
+        assert table["0.weight"].std == pytest.approx((2 / 300) ** 0.5) and (model[0].bias == 0).all()
+        assert "relu" in table["0.weight"].why
+        with pytest.raises(ValueError, match="role"):
+            register(Transposed, weight="weights")
+        with pytest.raises(TypeError, match="class of modules"):
+            register(dict, weight="kernel")
+    finally:
+        roles._REGISTERED.clear()

@@ -17,5 +17,6 @@ from initcore.apply import initialize
 from initcore.torch import init
 from initcore.torch.calibration import lsuv, standardize
 from initcore.torch.groups import parameter_groups
+from initcore.torch.roles import register
 
-__all__ = ["init", "initialize", "lsuv", "parameter_groups", "standardize"]
+__all__ = ["init", "initialize", "lsuv", "parameter_groups", "register", "standardize"]

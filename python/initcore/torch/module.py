@@ -16,15 +16,16 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from initcore import activations
+from initcore.apply.depth import Place
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.laws import Initializer
 from initcore.layouts import LayoutLike
 from initcore.random import Key
-from initcore.torch import feeds, roles
-from initcore.torch.branches import branches as branches  # what an adapter offers, beside `parameters`
+from initcore.torch import feeds, roles, shards
+from initcore.torch.branches import branches as find_branches
 from initcore.torch.tensors import can_fill, fill
 
-Setter = Callable[[Callable[[NDArray[Any]], object]], None]
+Setter = Callable[[Callable[..., object]], None]
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,32 @@ def parameters(model: nn.Module, activation: Any = None) -> list[Parameter]:
     >>> [(tensor.name, tensor.role, str(tensor.feeds)) for tensor in parameters(model)]
     [('0.weight', 'kernel', 'relu'), ('0.bias', 'bias', 'relu'), ('2.weight', 'kernel', 'no activation')]
     """
+    model = unwrapped(model)
     fed = feeds.of(model)
     given = activations.get(activation) if isinstance(activation, str) else activation
     same: dict[Any, list[_Place]] = {}
     for place in _places(model):
         same.setdefault(id(place.tensor), []).append(place)
     return [_described(places, fed, given) for places in same.values()]
+
+
+def branches(model: nn.Module) -> dict[str, Place]:
+    """Return where in the residual branches of a module its tensors stand."""
+    return find_branches(unwrapped(model))
+
+
+def unwrapped(model: Any) -> nn.Module:
+    """Return the module itself of one that was compiled, or wrapped for several devices.
+
+    >>> model = nn.Linear(2, 2)
+    >>> unwrapped(torch.compile(model)) is unwrapped(nn.DataParallel(model)) is model
+    True
+    """
+    inside = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
+    while type(model).__name__ in inside:
+        model = getattr(model, inside[type(model).__name__])
+    found: nn.Module = model
+    return found
 
 
 def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> Parameter:
@@ -66,18 +87,21 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
     if not goes.known and activation is not None:
         goes = Feeds(activation, how="as said")
 
+    lazy = nn.parameter.is_lazy(first.tensor)
+    shape = () if lazy else tuple(first.tensor.shape)
+
     def set_to(law: Initializer, key: Key, layout: LayoutLike) -> None:
-        def write(array: NDArray[Any]) -> None:
-            law(array.shape, key, layout=layout, out=array)
+        def write(array: NDArray[Any], index: tuple[slice, ...] | None = None) -> None:
+            law(shape, key, layout=layout, index=index, out=array)
             if part.zero_row is not None:
-                array[part.zero_row] = 0
+                row = range(shape[0])[part.zero_row] - (index[0].start if index else 0)
+                array[max(row, 0) : max(row + 1, 0)] = 0
 
         first.set(write)
 
-    lazy = nn.parameter.is_lazy(first.tensor)
     return Parameter(
         first.full_name,
-        () if lazy else tuple(first.tensor.shape),
+        shape,
         str(first.tensor.dtype).removeprefix("torch."),
         part.role,
         set_to,
@@ -96,6 +120,8 @@ def _unreachable(tensor: torch.Tensor) -> str:
         return "has no shape yet: run a batch through the model first"
     if tensor.is_meta:
         return "on the meta device: give it memory first, by model.to_empty(device=...)"
+    if shards.is_sharded(tensor):
+        return shards.why_not(tensor)
     if not can_fill(tensor) or tensor.dtype.is_complex:
         return f"not an ordinary tensor of floating point numbers: {type(tensor).__name__} of {tensor.dtype}"
     return ""
@@ -120,7 +146,14 @@ def _is_inside_parametrization(name: str) -> bool:
 
 
 def _directly(tensor: torch.Tensor) -> Setter:
-    return lambda write: fill(tensor, write)
+    def set_it(write: Callable[..., object]) -> None:
+        if shards.is_sharded(tensor):
+            local, index = shards.own_part(tensor)
+            fill(local, lambda array: write(array, index))
+        else:
+            fill(tensor, write)
+
+    return set_it
 
 
 def _computed(module: nn.Module) -> Iterator[tuple[str, tuple[torch.Tensor, tuple[str, ...], Setter, str]]]:
@@ -140,7 +173,7 @@ def _computed(module: nn.Module) -> Iterator[tuple[str, tuple[torch.Tensor, tupl
 
 
 def _by_assignment(module: nn.Module, name: str) -> Setter:
-    def set_it(write: Callable[[NDArray[Any]], object]) -> None:
+    def set_it(write: Callable[..., object]) -> None:
         with torch.no_grad():
             value = getattr(module, name).detach().clone()
             fill(value, write)
@@ -150,7 +183,7 @@ def _by_assignment(module: nn.Module, name: str) -> Setter:
 
 
 def _by_norm(module: nn.Module, hook: Any) -> Setter:
-    def set_it(write: Callable[[NDArray[Any]], object]) -> None:
+    def set_it(write: Callable[..., object]) -> None:
         with torch.no_grad():
             v = getattr(module, f"{hook.name}_v")
             fill(v, write)

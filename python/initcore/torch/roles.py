@@ -1,6 +1,7 @@
 """What the tensors of PyTorch's own layers are for, and of which linear maps they consist.
 
-To add a layer: a function from the module to its tensors' parts, registered for its type in ``_LAYERS``.
+To add a layer of PyTorch: a function from the module to its tensors' parts, and a line in ``_LAYERS``. Layers
+of one's own: `register`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from typing import Any
 
 from torch import nn
 
+from initcore import layouts
+from initcore._validate import choose
+from initcore.apply import ROLES
 from initcore.apply.parameter import Feeds
 from initcore.laws import Constant, Initializer, RandomNormal
 from initcore.layouts import Conv, ConvTransposed, Einsum, Embedding, LayoutLike, Packed
@@ -39,10 +43,47 @@ def of(module: nn.Module, name: str) -> Part:
     >>> of(nn.LSTM(3, 4), "weight_hh_l0").role, of(nn.LayerNorm(4), "weight").role
     ('recurrent', 'scale')
     """
+    for own in type(module).__mro__:
+        if own in _REGISTERED:
+            return _REGISTERED[own].get(name, Part("other"))
     for kind, parts in _LAYERS:
         if isinstance(module, kind):
             return parts(module, name)
     return Part("other")
+
+
+def register(kind: type[nn.Module], **tensors: Any) -> None:
+    """Say what the tensors of a layer of one's own are for, so that `initialize` knows what to do.
+
+    Args:
+        kind: The layer's class; its subclasses are meant too.
+        **tensors: For each tensor by name its role, out of `initcore.apply.ROLES`; or a pair of role and
+            layout, where that is not PyTorch's ``"oi"``.
+
+    Raises:
+        TypeError, ValueError: It is no class of modules, or there is no such role or layout.
+
+    >>> class Conv1D(nn.Module):  # as in GPT-2: x @ weight + bias
+    ...     def __init__(self, inputs, outputs):
+    ...         super().__init__()
+    ...         self.weight = nn.Parameter(torch.empty(inputs, outputs))
+    ...         self.bias = nn.Parameter(torch.empty(outputs))
+    >>> register(Conv1D, weight=("kernel", "io"), bias="bias")
+    >>> of(Conv1D(2, 3), "weight")
+    Part(role='kernel', layout='io', feeds=None, start=None, zero_row=None)
+    """
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise TypeError(f"kind must be a class of modules, got {kind!r}")
+    parts = {}
+    for name, what in tensors.items():
+        role, layout = what if isinstance(what, tuple) else (what, "oi")
+        choose("role", role, ROLES)
+        layouts.of(layout)
+        parts[name] = Part(role, layout)
+    _REGISTERED[kind] = parts
+
+
+_REGISTERED: dict[type, dict[str, Part]] = {}
 
 
 def _dense(module: Any, name: str) -> Part:
