@@ -100,7 +100,8 @@ def test_every_size_and_tail(kernel, layout, rng):
         [(s, s, s) for s in SIZES]
         + list(itertools.permutations([1, 10, 67]))
         + [(3, 0, 4), (0, 3, 4), (3, 4, 0)]
-        + [(1, 1100, 33), (1100, 1, 33), (2, 513, 9), (8, 40, 70)]  # one row or column, or few
+        + [(1, 1100, 33), (1100, 1, 33), (2, 513, 9), (3, 130, 31), (7, 101, 30), (8, 40, 70)]  # few rows
+        + [(300, 2, 5), (257, 3, 40), (131, 6, 9), (300, 10, 33), (128, 4, 0)]  # few columns
     )
     for m, n, k in sizes:
         a, b = operands(layout, m, n, k, kernel.dtype, rng)

@@ -19,11 +19,22 @@ namespace {
 // Van Zee & van de Geijn 2015, doi:10.1145/2764454, section 4.
 inline constexpr int kVectors = kRegisters == 32 ? 4 : 2;
 
-constexpr int tile_rows(int vectors) { return vectors == kVectors ? 6 : 8; }
+// Few rows take panels twice as wide: what lies together in b is read together.
+inline constexpr int kWidest = 2 * kVectors;
 
-/// Columns of a panel.
+constexpr int tile_rows(int vectors) { return vectors > kVectors ? 3 : vectors == kVectors ? 6 : 8; }
+
+/// Columns of an ordinary panel.
 template <typename T>
 inline constexpr Index kColumns = kVectors * kLanes<T>;
+
+/// Columns of this product's panels: such that up to 3 or 8 rows are one tile, and b is read once.
+template <typename T>
+Index columns(const Product<T>& s) {
+  if (s.m <= tile_rows(kWidest)) return kWidest * kLanes<T>;
+  const bool one_tile = kVectors > 2 && tile_rows(kVectors) < s.m && s.m <= tile_rows(kVectors - 1);
+  return (one_tile ? kVectors - 1 : kVectors) * kLanes<T>;
+}
 
 /// Rows of b packed at a time: the panel takes 32 KB, two thirds of a 48 KB L1 cache.
 template <typename T>
@@ -61,36 +72,59 @@ struct GatheredColumnsOfA {
   T operator()(int i, Index p) const { return a[rows[p] * lda + i]; }
 };
 
+/// Rows of b, where they lie or packed. Behind its end lies whatever does: of row `whole` and those after it,
+/// only as many elements may be read as c has columns.
+template <typename T>
+struct RowsOfB {
+  const T* at;
+  Index ld, whole;
+};
+
 /// c (kRows, kVecs vectors) = start + a (kRows, k) b (k, kVecs vectors), where start is c itself, the bias,
-/// or 0. With kPack, b is packed on the way: the first tile of a panel does it for the others.
-template <bool kPack, typename T, int kRows, int kVecs, typename A>
-inline void tile(Index k, const A a, const T* b, Index ldb, T* packed, T* c, Index ldc, bool from_c,
-                 const T* bias) {
+/// or 0; of the last vector, only the lanes `last` exist if kRagged. With kPack, b is packed on the way: the
+/// first tile of a panel does it for the others.
+template <bool kPack, bool kRagged, typename T, int kRows, int kVecs, typename A>
+inline void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index ldc, bool from_c,
+                 const T* bias, Index last) {
   constexpr int kW = kLanes<T>;
+  const auto read = [last](const T* x, int j) {
+    return kRagged && j == kVecs - 1 ? load_first(x + j * kW, last) : load(x + j * kW);
+  };
   Vector<T> sum[kRows][kVecs];
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int j = 0; j < kVecs; ++j)
-      sum[i][j] = from_c ? load(c + i * ldc + j * kW) : bias ? load(bias + j * kW) : Vector<T>{};
-  for (Index p = 0; p < k; ++p) {
+      sum[i][j] = from_c ? read(c + i * ldc, j) : bias ? load(bias + j * kW) : Vector<T>{};
+  const auto step = [&](Index p, auto read_b) INITCORE_ALWAYS {
     Vector<T> row[kVecs];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int j = 0; j < kVecs; ++j) {
-      row[j] = load(b + p * ldb + j * kW);
+      row[j] = read_b(b.at + p * b.ld, j);
       if constexpr (kPack) store<T>(packed + (p * kVecs + j) * kW, row[j]);
     }
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
       const T a_ip = a(i, p);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int j = 0; j < kVecs; ++j) sum[i][j] += a_ip * row[j];
     }
-  }
+  };
+  const Index whole = kRagged ? min(k, b.whole) : k;
+  for (Index p = 0; p < whole; ++p) step(p, [](const T* x, int j) { return load(x + j * kW); });
+  if constexpr (kRagged)
+    for (Index p = whole; p < k; ++p) step(p, read);
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < kVecs; ++j) store<T>(c + i * ldc + j * kW, sum[i][j]);
+#pragma GCC unroll 8
+    for (int j = 0; j < kVecs; ++j) {
+      T* const to = c + i * ldc + j * kW;
+      if (kRagged && j == kVecs - 1) {
+        store_first<T>(to, sum[i][j], last);
+      } else {
+        store<T>(to, sum[i][j]);
+      }
+    }
 }
 
 /// A 4 x 4 block, transposed: rows of `from` become columns of `to`.
@@ -133,29 +167,6 @@ void transpose(const T* from, Index from_stride, Index width, Index depth, T* to
     for (Index r = 0; r < width; ++r) to[p * to_stride + r] = from[r * from_stride + p];
 }
 
-/// Packs rows [p0, p0 + depth) and columns [j0, j0 + width) of b (or of its transpose) into rows of
-/// `stride` elements. What stands behind `width` is any number: those columns of a tile are not kept.
-template <typename T>
-void pack(const Product<T>& s, Index p0, Index depth, Index j0, Index width, Index stride, T* packed) {
-  if (s.layout == Layout::kNT) {
-    if (width < stride) {
-#pragma omp simd
-      for (Index i = 0; i < depth * stride; ++i) packed[i] = 0;
-    }
-    transpose(s.b + j0 * s.ldb + p0, s.ldb, width, depth, packed, stride);
-    return;
-  }
-  // Whole vectors as long as b has that many elements: a row written in pieces could not be read at once.
-  const Index end = (s.k - 1) * s.ldb + s.n;
-  for (Index p = 0; p < depth; ++p) {
-    const Index at = (p0 + p) * s.ldb + j0;
-    const Index readable = at + stride <= end ? stride : width;
-    for (Index j = readable; j < stride; ++j) packed[p * stride + j] = 0;
-#pragma omp simd
-    for (Index j = 0; j < readable; ++j) packed[p * stride + j] = s.b[at + j];
-  }
-}
-
 /// One panel of c, kVecs vectors wide: rows [i0, i1), columns [j0, j0 + width).
 template <typename T, int kVecs, template <typename, int> class A>
 struct Panel {
@@ -166,61 +177,59 @@ struct Panel {
   Index j0, width;
   T bias[kStride];
 
+  /// The tile at row i; its rows of b begin with row p0.
+  template <int kN, bool kPack = false>
+  void tile_at(Index i, Index p0, Index depth, const RowsOfB<T>& b, T* packed = nullptr) const {
+    const auto run = [&]<bool kRagged>() {
+      tile<kPack, kRagged, T, kN, kVecs>(depth, A<T, kN>(s, i, p0), b, packed, s.c + i * s.ldc + j0, s.ldc,
+                                         s.accumulate || p0 > 0, s.bias ? bias : nullptr,
+                                         width - (kVecs - 1) * kLanes<T>);
+    };
+    width == kStride ? run.template operator()<false>() : run.template operator()<true>();
+  }
+
   /// Rows [i, i + rows) with rows <= kN: dispatches to the tile of just that height.
   template <int kN>
-  void rows_of(Index i, Index rows, Index p0, Index depth, const T* b, Index ldb) const {
+  void rows_of(Index i, Index rows, Index p0, Index depth, const RowsOfB<T>& b) const {
     if constexpr (kN > 0) {
-      if (rows < kN) return rows_of<kN - 1>(i, rows, p0, depth, b, ldb);
-      T* c = s.c + i * s.ldc + j0;
-      const bool from_c = s.accumulate || p0 > 0;
-      const A<T, kN> a(s, i, p0);
-      if (width == kStride) {
-        tile<false, T, kN, kVecs>(depth, a, b, ldb, nullptr, c, s.ldc, from_c, s.bias ? bias : nullptr);
-      } else {  // ragged right edge: through a full-width copy
-        alignas(64) T whole[kN * kStride];
-        if (from_c)
-          for (int r = 0; r < kN; ++r)
-            for (Index j = 0; j < width; ++j) whole[r * kStride + j] = c[r * s.ldc + j];
-        tile<false, T, kN, kVecs>(depth, a, b, ldb, nullptr, whole, kStride, from_c, s.bias ? bias : nullptr);
-        for (int r = 0; r < kN; ++r)
-          for (Index j = 0; j < width; ++j) c[r * s.ldc + j] = whole[r * kStride + j];
-      }
+      if (rows < kN) return rows_of<kN - 1>(i, rows, p0, depth, b);
+      tile_at<kN>(i, p0, depth, b);
     }
   }
 
-  /// The first tile of rows, which reads b where it lies and packs it for the others.
-  void first_rows(Index i, Index p0, Index depth, T* packed) const {
-    const A<T, kRows> a(s, i, p0);
-    tile<true, T, kRows, kVecs>(depth, a, s.b + p0 * s.ldb + j0, s.ldb, packed, s.c + i * s.ldc + j0, s.ldc,
-                                s.accumulate || p0 > 0, s.bias ? bias : nullptr);
+  /// Rows of b from p0 on where they lie.
+  RowsOfB<T> in_place(Index p0) const {
+    const Index end = (s.k - 1) * s.ldb + s.n - j0 - kStride;  // where the last whole row may begin
+    return {s.b + p0 * s.ldb + j0, s.ldb, end < 0 ? 0 : max<Index>(0, end / s.ldb + 1 - p0)};
   }
 
   void run(Index i0, Index i1) {
     if (s.bias)
       for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
-    const bool readable = width == kStride && s.layout != Layout::kNT;  // b's rows as they lie
-    const bool unpacked = readable && (s.ldb == kStride || i1 - i0 <= kUnpackedRows);
+    const bool transposed = s.layout == Layout::kNT;
+    const bool unpacked = !transposed && (s.ldb == kStride || i1 - i0 <= kUnpackedRows);
     const Index most = unpacked ? kUnpackedDepth : kDepth<T>;
     const Index chunks = max<Index>(1, (s.k + most - 1) / most);
     alignas(64) T packed[kDepth<T> * kStride];
+    if (transposed && width < kStride)
+      for (Index i = 0; i < min(s.k, kDepth<T>) * kStride; ++i) packed[i] = 0;
     Index p0 = 0;
     for (Index chunk = 1; chunk <= chunks; ++chunk) {  // once even with k = 0: c still becomes the bias
       const Index depth = s.k * chunk / chunks - p0;
       const bool last = chunk == chunks;
-      const T* b = packed;
-      Index ldb = kStride, i = i0;
+      RowsOfB<T> b{packed, kStride, depth};
+      Index i = i0;
       if (unpacked) {
-        b = s.b + p0 * s.ldb + j0;
-        ldb = s.ldb;
-      } else if (readable) {
-        first_rows(i0, p0, depth, packed);
-        i += kRows;
+        b = in_place(p0);
+      } else if (transposed) {
+        transpose(s.b + j0 * s.ldb + p0, s.ldb, width, depth, packed, kStride);
       } else {
-        pack(s, p0, depth, j0, width, kStride, packed);
+        tile_at<kRows, true>(i0, p0, depth, in_place(p0), packed);
+        i += kRows;
       }
       for (Index block = i0; block < i1; block += kBlock) {
         const Index end = min(i1, block + kBlock);
-        for (; i < end; i += kRows) rows_of<kRows>(i, min<Index>(kRows, end - i), p0, depth, b, ldb);
+        for (; i < end; i += kRows) rows_of<kRows>(i, min<Index>(kRows, end - i), p0, depth, b);
         if (last) finish(s, block, end - block, j0, width);
       }
       p0 += depth;
@@ -236,21 +245,70 @@ void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
   }
 }
 
+template <typename T, template <typename, int> class A>
+void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
+  run_panel<T, kWidest, A>(s, j0, width, i0, i1);
+}
+
+/// Columns of c up to which vectors are better filled along its rows: few if a must be transposed for that,
+/// more if it is stored so.
+template <typename T>
+inline constexpr Index kNarrow = 3 * kLanes<T> / 8;
+inline constexpr Index kNarrowStored = 10;
+
+template <typename T>
+bool is_narrow(const Product<T>& s) {
+  return s.n <= (s.layout == Layout::kTN ? kNarrowStored : kNarrow<T>) && s.m >= 2 * kColumns<T> && !s.rows &&
+         !s.accumulate && !s.bias;
+}
+
+/// The rows [j0, ...) of a narrow c as columns: c^T = b^T a^T.
+template <typename T>
+Product<T> turned(const Product<T>& s, Index j0, T* c) {
+  const bool stored = s.layout == Layout::kTN;
+  Product<T> result;
+  result.layout = stored ? Layout::kTN : Layout::kNT;
+  result.m = s.n, result.n = s.m - j0, result.k = s.k;
+  result.a = s.b, result.lda = s.ldb;
+  result.b = s.a + (stored ? j0 : j0 * s.lda), result.ldb = s.lda;
+  result.c = c, result.ldc = kColumns<T>;
+  return result;
+}
+
+template <typename T>
+void run_narrow(const Product<T>& s, Index begin, Index end) {
+  for (Index unit = begin; unit < end; ++unit) {
+    const Index j0 = unit * kColumns<T>, width = min(kColumns<T>, s.m - j0);
+    alignas(64) T part[kNarrowStored * kColumns<T>];
+    const Product<T> t = turned(s, j0, part);
+    if (s.layout == Layout::kNT) {
+      run_panel<T, RowsOfA>(t, 0, width, 0, t.m);
+    } else {
+      run_panel<T, ColumnsOfA>(t, 0, width, 0, t.m);
+    }
+    transpose(part, kColumns<T>, s.n, width, s.c + j0 * s.ldc, s.ldc);
+    finish(s, j0, width, 0, s.n);
+  }
+}
+
 template <typename T>
 Index units(const Product<T>& s) {
-  return is_thin(s) ? count_units(thin(s).s, kBlock, kThinColumns) : count_units(s, kBlock, kColumns<T>);
+  if (is_thin(s)) return count_units(thin(s).s, kBlock, kThinColumns);
+  if (is_narrow(s)) return (s.m + kColumns<T> - 1) / kColumns<T>;
+  return count_units(s, kBlock, columns(s));
 }
 
 template <typename T>
 void run(const Product<T>& s, Index begin, Index end) {
   if (is_thin(s)) return run_thin(s, begin, end);
-  each_panel(s, kBlock, kColumns<T>, begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
+  if (is_narrow(s)) return run_narrow(s, begin, end);
+  each_panel(s, kBlock, columns(s), begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
     if (s.layout != Layout::kTN) {
-      run_panel<T, kVectors, RowsOfA>(s, j0, width, i0, i1);
+      run_panel<T, RowsOfA>(s, j0, width, i0, i1);
     } else if (s.rows) {
-      run_panel<T, kVectors, GatheredColumnsOfA>(s, j0, width, i0, i1);
+      run_panel<T, GatheredColumnsOfA>(s, j0, width, i0, i1);
     } else {
-      run_panel<T, kVectors, ColumnsOfA>(s, j0, width, i0, i1);
+      run_panel<T, ColumnsOfA>(s, j0, width, i0, i1);
     }
   });
 }

@@ -12,8 +12,11 @@ namespace {
 /// Rows of c up to which scalar products of rows are faster than transposing b.
 inline constexpr Index kDotRows = 8;
 
-/// Columns of c from which a single row is faster row by row of b than panel by panel; and columns of a unit.
-inline constexpr Index kThinColumns = 512;
+/// Bytes of a single row of c from which row by row of b is faster than panel by panel.
+inline constexpr Index kStreamedBytes = 1024;
+
+/// Columns of a unit, and of how many units a thread takes at a time: long rows of b are read as they lie.
+inline constexpr Index kThinColumns = 512, kThinUnits = 8;
 
 /// A product with few rows. One with a single column is turned on its side: c^T = b^T a^T.
 template <typename T>
@@ -39,7 +42,9 @@ bool has_one_column(const Product<T>& s) {
 
 template <typename T>
 bool is_thin(const Product<T>& s) {
-  return has_one_column(s) || (s.layout == Layout::kNT ? s.m <= kDotRows : s.m == 1 && s.n >= kThinColumns);
+  if (has_one_column(s)) return true;
+  if (s.layout == Layout::kNT) return s.m <= kDotRows;
+  return s.m == 1 && s.n * Index(sizeof(T)) >= kStreamedBytes;
 }
 
 template <typename T>
@@ -68,7 +73,7 @@ INITCORE_INLINE void add_rows(const Thin<T>& t, Index p, Index j0, Index width) 
   Index j = 0;
   for (; j + kStep <= width; j += kStep) {
     Vector<T> sum = load(c + j);
-#pragma GCC unroll 8
+#pragma GCC unroll 4
     for (int q = 0; q < kDepth; ++q) sum += a[q] * load(b[q] + j);
     store<T>(c + j, sum);
   }
@@ -81,7 +86,7 @@ template <typename T>
 void stream(const Thin<T>& t, Index j0, Index width) {
   for (Index j = j0; j < j0 + width; ++j) t.s.c[j] = t.start(0, j);
   Index p = 0;
-  for (; p + 8 <= t.s.k; p += 8) add_rows<8>(t, p, j0, width);
+  for (; p + 4 <= t.s.k; p += 4) add_rows<4>(t, p, j0, width);
   for (; p < t.s.k; ++p) add_rows<1>(t, p, j0, width);
 }
 
@@ -102,12 +107,27 @@ INITCORE_INLINE void dots(const Thin<T>& t, Index i0, Index j0) {
       for (int i = 0; i < kRows; ++i) sum[i][j] += load(a[i] + p) * column;
     }
   }
-  for (int i = 0; i < kRows; ++i)
+  if (const Index rest = t.s.k - p) {
+    Vector<T> row[kRows];
+    for (int i = 0; i < kRows; ++i) row[i] = load_last(a[i], t.s.k, rest);
+#pragma GCC unroll 4
     for (int j = 0; j < kColumns; ++j) {
-      T total = sum_of_lanes<T>(sum[i][j]);
-      for (Index r = p; r < t.s.k; ++r) total += a[i][r] * b[j][r];
-      t.s.c[(i0 + i) * t.s.ldc + j0 + j] = t.start(i0 + i, j0 + j) + total;
+      const Vector<T> column = load_last(b[j], t.s.k, rest);
+#pragma GCC unroll 4
+      for (int i = 0; i < kRows; ++i) sum[i][j] += row[i] * column;
     }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i) {
+    T* const c = t.s.c + (i0 + i) * t.s.ldc;
+    T total[kColumns];
+    if constexpr (kColumns == 4) {
+      sums_of_lanes<T>(sum[i], total);
+    } else {
+      for (int j = 0; j < kColumns; ++j) total[j] = sum_of_lanes<T>(sum[i][j]);
+    }
+    for (int j = 0; j < kColumns; ++j) c[j0 + j] = t.start(i0 + i, j0 + j) + total[j];
+  }
 }
 
 /// Rows [i, i + rows), rows <= kRows: dispatches to just that many.
@@ -124,14 +144,17 @@ void dots_of(const Thin<T>& t, Index i, Index rows, Index j0, Index width) {
 template <typename T>
 void run_thin(const Product<T>& s, Index begin, Index end) {
   const Thin<T> t = thin(s);
-  each_panel(t.s, kBlock, kThinColumns, begin, end, [&t](Index j0, Index width, Index, Index) {
-    if (t.s.layout == Layout::kNT) {
-      for (Index i = 0; i < t.s.m; i += 4) dots_of<4>(t, i, min<Index>(4, t.s.m - i), j0, width);
-    } else {
-      stream(t, j0, width);
-    }
-    finish(t.s, 0, t.s.m, j0, width);
-  });
+  each_panel(
+      t.s, kBlock, kThinColumns, begin, end,
+      [&t](Index j0, Index width, Index, Index) {
+        if (t.s.layout == Layout::kNT) {
+          for (Index i = 0; i < t.s.m; i += 4) dots_of<4>(t, i, min<Index>(4, t.s.m - i), j0, width);
+        } else {
+          stream(t, j0, width);
+        }
+        finish(t.s, 0, t.s.m, j0, width);
+      },
+      kThinUnits);
 }
 
 }  // namespace

@@ -4,10 +4,14 @@
 // it, Scalar<V> is the number; a comparison is a mask that only ?: should read.
 #pragma once
 
+#include <type_traits>
+#include <utility>
+
 #include "kernels/isa.h"
 
 // Inlined even where the compiler thinks a function too big: a call would end the vectorization.
 #define INITCORE_INLINE [[gnu::always_inline]] inline
+#define INITCORE_ALWAYS __attribute__((always_inline))
 
 namespace initcore::INITCORE_ISA {
 
@@ -55,31 +59,87 @@ INITCORE_INLINE void store(T* x, Vector<T> v) {
   *reinterpret_cast<typename VectorOf<T>::Unaligned*>(x) = v;
 }
 
+/// Copies the first n lanes, n less than there are, in halves, quarters ... of a vector.
+template <typename T, int kPiece = kLanes<T> / 2>
+INITCORE_INLINE void copy_first(T* to, const T* from, Index n) {
+  if constexpr (kPiece > 0) {
+    const Index at = n & ~Index(2 * kPiece - 1);
+    if (n & kPiece) __builtin_memcpy(to + at, from + at, kPiece * sizeof(T));
+    copy_first<T, kPiece / 2>(to, from, n);
+  }
+}
+
 /// The first n lanes, n less than there are; zeros in the others.
 template <typename T>
 INITCORE_INLINE Vector<T> load_first(const T* x, Index n) {
   T lanes[kLanes<T>] = {};
-  for (Index i = 0; i < n; ++i) lanes[i] = x[i];
+  copy_first(lanes, x, n);
   return load(lanes);
+}
+
+/// The last `rest` of n numbers, rest less than a vector has lanes; zeros in the lanes before or behind them.
+template <typename T>
+INITCORE_INLINE Vector<T> load_last(const T* x, Index n, Index rest) {
+  if (n < kLanes<T>) return load_first(x, n);
+  using Integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  Vector<Integer> lane;
+  for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
+  const Vector<T> last = load(x + n - kLanes<T>);
+  return lane >= Vector<Integer>{} + Integer(kLanes<T> - rest) ? last : Vector<T>{};
 }
 
 template <typename T>
 INITCORE_INLINE void store_first(T* x, Vector<T> v, Index n) {
   T lanes[kLanes<T>];
   store(lanes, v);
-  for (Index i = 0; i < n; ++i) x[i] = lanes[i];
+  copy_first(x, lanes, n);
+}
+
+template <typename T, int kCount>
+struct ShortVectorOf {
+  typedef T Type __attribute__((vector_size(kCount * sizeof(T))));
+};
+
+/// kCount numbers of T.
+template <typename T, int kCount>
+using ShortVector = typename ShortVectorOf<T, kCount>::Type;
+
+/// The lower half of the lanes plus the upper half, and so on until kLeft are left.
+template <int kLeft, typename T, int kCount>
+INITCORE_INLINE ShortVector<T, kLeft> folded(ShortVector<T, kCount> v) {
+  if constexpr (kCount == kLeft) {
+    return v;
+  } else {
+    constexpr int kHalf = kCount / 2;
+    const auto half = [v]<int... i>(std::integer_sequence<int, i...>) INITCORE_ALWAYS {
+      return __builtin_shufflevector(v, v, i...) + __builtin_shufflevector(v, v, (kHalf + i)...);
+    }(std::make_integer_sequence<int, kHalf>{});
+    return folded<kLeft, T, kHalf>(half);
+  }
 }
 
 /// The sum of all lanes: of the halves, their halves, and so on.
 template <typename T>
 INITCORE_INLINE T sum_of_lanes(Vector<T> v) {
-  T lanes[kLanes<T>];
-  store<T>(lanes, v);
-#pragma GCC unroll 4
-  for (int half = kLanes<T> / 2; half > 0; half /= 2)
-#pragma omp simd
-    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  return lanes[0];
+  const ShortVector<T, 2> last = folded<2, T, kLanes<T>>(v);
+  return last[0] + last[1];
+}
+
+/// sum[i] = the sum of all lanes of v[i].
+template <typename T>
+INITCORE_INLINE void sums_of_lanes(const Vector<T> (&v)[4], T* sum) {
+  if constexpr (kLanes<T> < 4) {
+    for (int i = 0; i < 4; ++i) sum[i] = sum_of_lanes<T>(v[i]);
+  } else {
+    using Quad = ShortVector<T, 4>;
+    const auto pair = [](Vector<T> low, Vector<T> high) INITCORE_ALWAYS {
+      const Quad x = folded<4, T, kLanes<T>>(low), y = folded<4, T, kLanes<T>>(high);
+      return __builtin_shufflevector(x, y, 0, 4, 1, 5) + __builtin_shufflevector(x, y, 2, 6, 3, 7);
+    };
+    const Quad x = pair(v[0], v[1]), y = pair(v[2], v[3]);
+    const Quad sums = __builtin_shufflevector(x, y, 0, 1, 4, 5) + __builtin_shufflevector(x, y, 2, 3, 6, 7);
+    __builtin_memcpy(sum, &sums, sizeof sums);
+  }
 }
 
 /// x, of whose value the optimizer knows nothing. GCC 12 makes a comparison and a blend of x < c ? c : x,
