@@ -2,8 +2,11 @@
 
 
 def entry(name, ratios, group="training step", unit="us per step", missing=(), **more):
+    share = more.get("of_roof")
     known = {"of_roof": None, "gflops": None, "intensity": None, "precision": "fp32"}
     values = {"initcore": 50.0, **{peer: 50.0 * ratio for peer, ratio in ratios.items()}}
+    if share:
+        values["roof"] = 50.0 * share
     return {
         **known,
         "group": group,

@@ -32,6 +32,14 @@ def test_a_table_has_a_mean_below_several_and_empty_cells_for_who_does_not_take_
     assert [row[0] for row in tables.table(FOUND["entries"][2:3])] == ["", "relu"]
 
 
+def test_a_second_table_tells_what_the_roof_allows():
+    rows = list(tables.at_the_roof(FOUND["entries"]))
+    assert rows[0] == ["", "initcore", "NumPy", "Other", "initcore fp32"]
+    assert rows[2] == ["20-32-16-2, batch 32", "25", "1.00x", "", ""], "half the time, twice the ratio"
+    assert not list(tables.at_the_roof(FOUND["entries"][2:4])), "there is no roof"
+    assert "at the roof" in report.text(FOUND)
+
+
 def test_a_page_gets_a_table_of_markdown():
     lines = report.markdown(FOUND, "training step").splitlines()
     assert lines[1] == "| --- | --- | --- | --- | --- |" and len(lines) == 5

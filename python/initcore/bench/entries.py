@@ -99,7 +99,7 @@ def product(layout: str, m: int, n: int, k: int, threads: int = 1, dtype: str = 
         x, y, out = torch.from_numpy(left), torch.from_numpy(right), torch.from_numpy(theirs)
         in_torch = repeated(lambda: torch.matmul(x, y, out=out), times)
     return Entry(
-        "product m x n x k",
+        "product m x n x k" + ("" if dtype == "float32" else f", {dtype}"),
         f"{m}x{n}x{k}-{layout}",
         rate("GFLOP/s", 1e-9 * flops * times),
         repeated(lambda: _core.matmul(layout, a, b, c), times),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from initcore.bench import picture
-from initcore.bench.tables import Results, aligned, groups, head, table
+from initcore.bench.tables import Results, aligned, at_the_roof, groups, head, table
 
 FILES = "bench.json", "bench.png"
 QUIET = 0.7  # the load below which a machine has nothing else to do
@@ -23,6 +23,8 @@ def text(results: Results) -> str:
             f"{group}: {unit}, and how many times as long the others take",
             *aligned(table(entries)),
         ]
+        if bound := aligned(at_the_roof(entries)):
+            lines += ["", "at the roof, which nothing can beat here, it would be", *bound]
     missing = sorted({name for entry in results["entries"] for name in entry["missing"]})
     if missing:
         lines += ["", f"not installed: {', '.join(missing)}"]
