@@ -104,6 +104,14 @@ def test_a_signal_that_grows_without_bound_is_a_sentence(f, w):
         fixed_point(f, w, 0.5)
 
 
+def test_lengths_may_come_from_both_sides_in_turn():
+    """f = exp(-x^2 / 2): q -> w / sqrt(1 + 2 q) falls, so lengths jump over the fixed point, ever less."""
+    q, _, _, xi, _ = fixed_point(lambda x: np.exp(-x * x / 2), 3.0)
+    assert q == pytest.approx(3 / math.sqrt(1 + 2 * q))
+    slope = -3 * (1 + 2 * q) ** -1.5
+    assert -1 < slope < 0 and xi == pytest.approx(-1 / math.log(-slope))
+
+
 @pytest.mark.parametrize("f", ["tanh", "gelu", "softsign"])
 def test_a_signal_may_fade(f):
     found = fixed_point(f, 0.5)

@@ -123,7 +123,8 @@ def fixed_point(f: Plain, sigma_w2: float, sigma_b2: float = 0.0) -> FixedPoint:
     q = _length(moments, w, b)
     at = max(q, LEAST)
     chi = w * moments.slope_square(at)
-    xi_q = _depth_scale(w * moments.square_growth(at) if q else chi)
+    growth = w * moments.square_growth(at) if q else chi
+    xi_q = _depth_scale(abs(growth))  # never below -1/2, as the logarithm of the density by that of q
     if chi <= 1 + 1e-9 or not q:
         return FixedPoint(q, chi, _depth_scale(chi), xi_q, 1.0)
     c, slope = fixed_correlation(moments.function, moments.slope, w, b, q, chi)
