@@ -71,4 +71,6 @@ def test_a_function_of_jax_is_compiled_once():
     assert gain.backward == pytest.approx(theory.gain("gelu").backward, rel=1e-4)  # single precision
     assert len(set(shapes)) <= 3
     assert theory.gain(math.tanh).forward == pytest.approx(theory.gain("tanh").forward)  # it knows no arrays
+    with pytest.raises(ValueError, match="second moment"):  # and no warning
+        theory.gain(np.sqrt)
     np.testing.assert_allclose(vectorized(gelu)(Z), activations.get("gelu")(Z), atol=4 * 3 * 2**-23)

@@ -79,7 +79,8 @@ def _of_numbers(f: Callable[..., Any]) -> Function:
 def _is_compiled(f: Callable[..., Any]) -> bool:
     """Whether JAX evaluates it: anew compiled for each shape of array."""
     jax = sys.modules.get("jax")
-    return jax is not None and isinstance(f(_PROBE), jax.Array)
+    with np.errstate(all="ignore"):
+        return jax is not None and isinstance(f(_PROBE), jax.Array)
 
 
 def _in_blocks(function: Function) -> Function:
