@@ -52,6 +52,15 @@ def test_types_and_shapes(dtype, shape):
     assert ours.he_normal(dtype=dtype)(key, shape).dtype == w.dtype
 
 
+def test_complex_numbers():
+    key = jax.random.key(2)
+    w = ours.lecun_normal()(key, (200, 100), jnp.complex64)
+    for part in (w.real, w.imag):
+        assert float(part.std()) == pytest.approx(np.sqrt(1 / 400), rel=6 / np.sqrt(2 * w.size))
+    again = jax.jit(lambda key: ours.lecun_normal()(key, (200, 100), jnp.complex64))(key)
+    assert np.array_equal(w, again)
+
+
 def test_double_precision_where_it_is_switched_on():
     with jax.enable_x64(True):
         w = ours.orthogonal()(jax.random.key(0), (5, 5), jnp.float64)

@@ -90,6 +90,12 @@ def test_all_floating_types(dtype):
     assert keras.backend.standardize_dtype(initializer((2, 2)).dtype) == keras.config.floatx()
 
 
+def test_complex_numbers():
+    w = array(ours.LecunNormal(seed=1)((200, 100), "complex64"))
+    for part in (w.real, w.imag):
+        assert part.std() == pytest.approx(np.sqrt(1 / 400), rel=6 / np.sqrt(2 * w.size))
+
+
 def test_whole_numbers_only_where_they_are_asked_for():
     assert array(ours.Ones()((3,), "int32")).tolist() == [1, 1, 1]
     assert array(ours.Zeros()((2,), "bool")).tolist() == [False, False]

@@ -213,6 +213,15 @@ def test_all_types_get_the_same_numbers_rounded(dtype):
     assert part.weight.dtype is getattr(torch, dtype)
     if dtype != "float64":
         assert torch.equal(part.weight, whole.weight.to(part.weight.dtype))
+    assert part.weight._version > nn.Linear(300, 200)._parameters["weight"]._version
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_layers(dtype):
+    model = nn.Linear(30, 20, dtype=getattr(torch, dtype))
+    ic.initialize(model, "orthogonal", seed=1)
+    expected = ic.initializers.Orthogonal()((20, 30), ic.Key(1) / "weight", dtype, "oi")
+    assert np.array_equal(model.weight.detach().numpy(), expected) and (model.bias == 0).all()
 
 
 def test_autograd_notices():

@@ -57,13 +57,13 @@ def initializer(name: str, *, layout: LayoutLike = "io", dtype: Any = None, **nu
     def draw(key_data: Any, shape: tuple[int, ...], final: np.dtype[Any]) -> NDArray[Any]:
         words = np.asarray(key_data, np.uint32)
         seed = int.from_bytes(words.astype("<u4").tobytes(), "little")
-        drawn = final.name if final.name in ("float64", "float16") else "float32"
+        drawn = final.name if final.name in named.DRAWN else "float32"
         return law(shape, Key(seed), drawn, layout).astype(final)
 
     def init(key: Any, shape: Any, dtype: Any = usual) -> jax.Array:
         final = np.dtype(jax.dtypes.canonicalize_dtype(dtype))
-        if not jnp.issubdtype(final, jnp.floating):
-            raise TypeError(f"dtype must be a real floating point type, got {final}")
+        if not jnp.issubdtype(final, jnp.inexact):
+            raise TypeError(f"dtype must be a floating point or complex type, got {final}")
         sizes = tuple(map(int, shape))
         data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
         if isinstance(data, jax.core.Tracer):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from initcore.laws import Initializer, Zeros
 from initcore.layouts import Layout, LayoutLike
-from initcore.random import Key, Shape
+from initcore.random import Key, Shape, draw
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class Scaled(Initializer):
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         if len(self.factors) > 1 and (not shape or shape[0] % len(self.factors)):
             raise ValueError(f"the first axis must be a multiple of {len(self.factors)}, got shape {shape}")
+        out = how.get("out")
+        if out is not None and out.dtype == np.uint16:  # the memory of bfloat16
+            part = self._draw(
+                shape, key, layout, {"dtype": "float32", "index": how.get("index"), "out": None}
+            )
+            return draw(lambda to, form, **where: np.copyto(to, part), shape, **how)
         values = self.law._draw(shape, key, layout, how)
         if len(self.factors) == 1:
             np.multiply(values, self.factors[0], out=values)

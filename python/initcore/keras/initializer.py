@@ -64,10 +64,10 @@ class Initializer(keras.initializers.Initializer):
 
         Args:
             shape: Its shape.
-            dtype: Any of Keras's; numbers are drawn in float64, float32 or float16 and then converted.
+            dtype: Any of Keras's; numbers are drawn in it, or in float32 and then converted.
         """
         dtype = keras.backend.standardize_dtype(dtype)
-        drawn = dtype if dtype in ("float64", "float16") else "float32"
+        drawn = dtype if dtype in named.DRAWN else "float32"
         values = self.law(tuple(map(int, shape)), self._key(), drawn, self.layout)
         if dtype.startswith(("int", "uint")) and not (values == np.round(values)).all():
             raise ValueError(f"{type(self).__name__} gives no whole numbers, got dtype {dtype!r}")

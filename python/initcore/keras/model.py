@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import keras
 
 from initcore import activations
+from initcore.apply import named
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.keras import feeds
 from initcore.laws import Initializer
@@ -81,13 +82,13 @@ def _described(places: list[_Place], activation: Any) -> Parameter:
     goes = part.feeds or (feeds.of_layer(layer, within) if part.role == "kernel" else Feeds(None))
     if not goes.known and activation is not None:
         goes = Feeds(activation, how="as said")
-    drawn = variable.dtype if variable.dtype in ("float64", "float16") else "float32"
+    drawn = variable.dtype if variable.dtype in named.DRAWN else "float32"
 
     def set_to(law: Initializer, key: Key, layout: LayoutLike) -> None:
         values = law(tuple(variable.shape), key, drawn, layout)
         variable.assign(keras.ops.cast(keras.ops.convert_to_tensor(values), variable.dtype))
 
-    floating = "float" in variable.dtype
+    floating = "float" in variable.dtype or "complex" in variable.dtype
     return Parameter(
         name,
         tuple(variable.shape),

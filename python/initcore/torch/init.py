@@ -113,7 +113,9 @@ def trunc_normal_(
             stacklevel=2,
         )
     key = key_from(generator)
-    fill(tensor, lambda x: key.truncated_normal(x.shape, mean, std, low, high, out=x))
+    fill(
+        tensor, lambda x, dtype: key.truncated_normal(x.shape, mean, std, low, high, dtype=dtype, out=x), True
+    )
     return tensor
 
 
@@ -219,7 +221,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     if tensor.ndimension() < 2 or not tensor.numel() or not can_fill(tensor) or tensor.dtype.is_complex:
         return original.orthogonal_(tensor, gain, generator)
     law, key = Orthogonal(gain), key_from(generator)
-    fill(tensor, lambda x: law(x.shape, key, layout="oi", out=x))
+    fill(tensor, lambda x, dtype: law(x.shape, key, dtype, "oi", out=x), by_law=True)
     return tensor
 
 
@@ -237,7 +239,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     order = (key / "zeros").bits(rows * columns).reshape(columns, rows).argsort(axis=1)[:, :zeros]
 
     def write(x: NDArray[Any]) -> None:
-        _draw_normal(x, key, 0.0, std)
+        key.normal(x.shape, 0.0, std, out=x)
         x[order, np.arange(columns)[:, None]] = 0
 
     fill(tensor, write)
@@ -246,22 +248,14 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
 
 def _uniform(tensor: Tensor, a: float, b: float, generator: Generator | None) -> Tensor:
     key = key_from(generator)
-    fill(tensor, lambda x: key.uniform(x.shape, a, b, out=x))
+    fill(tensor, lambda x, dtype: key.uniform(x.shape, a, b, dtype=dtype, out=x), by_law=True)
     return tensor
 
 
 def _normal(tensor: Tensor, mean: float, std: float, generator: Generator | None) -> Tensor:
     key = key_from(generator)
-    fill(tensor, lambda x: _draw_normal(x, key, mean, std))
+    fill(tensor, lambda x, dtype: key.normal(x.shape, mean, std, dtype=dtype, out=x), by_law=True)
     return tensor
-
-
-def _draw_normal(x: NDArray[Any], key: Any, mean: float, std: float) -> None:
-    if np.iscomplexobj(x):
-        (key / "real").normal(x.shape, mean, std / math.sqrt(2), out=x.real)
-        (key / "imaginary").normal(x.shape, 0.0, std / math.sqrt(2), out=x.imag)
-    else:
-        key.normal(x.shape, mean, std, out=x)
 
 
 def _fans(tensor: Tensor, layout: LayoutLike) -> tuple[float, float]:

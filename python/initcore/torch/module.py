@@ -70,7 +70,7 @@ def unwrapped(model: Any) -> nn.Module:
     """Return the module itself of one that was compiled, or wrapped for several devices.
 
     >>> model = nn.Linear(2, 2)
-    >>> unwrapped(torch.compile(model)) is unwrapped(nn.DataParallel(model)) is model
+    >>> unwrapped(nn.DataParallel(model)) is model
     True
     """
     inside = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
@@ -91,8 +91,8 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
     shape = () if lazy else tuple(first.tensor.shape)
 
     def set_to(law: Initializer, key: Key, layout: LayoutLike) -> None:
-        def write(array: NDArray[Any], index: tuple[slice, ...] | None = None) -> None:
-            law(shape, key, layout=layout, index=index, out=array)
+        def write(array: NDArray[Any], dtype: Any, index: tuple[slice, ...] | None = None) -> None:
+            law(shape, key, dtype, layout, index, array)
             if part.zero_row is not None:
                 row = range(shape[0])[part.zero_row] - (index[0].start if index else 0)
                 array[max(row, 0) : max(row + 1, 0)] = 0
@@ -122,7 +122,7 @@ def _unreachable(tensor: torch.Tensor) -> str:
         return "on the meta device: give it memory first, by model.to_empty(device=...)"
     if shards.is_sharded(tensor):
         return shards.why_not(tensor)
-    if not can_fill(tensor) or tensor.dtype.is_complex:
+    if not can_fill(tensor):
         return f"not an ordinary tensor of floating point numbers: {type(tensor).__name__} of {tensor.dtype}"
     return ""
 
@@ -149,9 +149,9 @@ def _directly(tensor: torch.Tensor) -> Setter:
     def set_it(write: Callable[..., object]) -> None:
         if shards.is_sharded(tensor):
             local, index = shards.own_part(tensor)
-            fill(local, lambda array: write(array, index))
+            fill(local, lambda array, dtype: write(array, dtype, index), by_law=True)
         else:
-            fill(tensor, write)
+            fill(tensor, write, by_law=True)
 
     return set_it
 
@@ -176,7 +176,7 @@ def _by_assignment(module: nn.Module, name: str) -> Setter:
     def set_it(write: Callable[..., object]) -> None:
         with torch.no_grad():
             value = getattr(module, name).detach().clone()
-            fill(value, write)
+            fill(value, write, by_law=True)
             setattr(module, name, value)  # goes through the parametrizations' right_inverse
 
     return set_it
@@ -186,7 +186,7 @@ def _by_norm(module: nn.Module, hook: Any) -> Setter:
     def set_it(write: Callable[..., object]) -> None:
         with torch.no_grad():
             v = getattr(module, f"{hook.name}_v")
-            fill(v, write)
+            fill(v, write, by_law=True)
             getattr(module, f"{hook.name}_g").copy_(torch.norm_except_dim(v, 2, hook.dim))
             setattr(module, hook.name, hook.compute_weight(module))
 

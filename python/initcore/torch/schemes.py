@@ -47,7 +47,7 @@ def function(name: str) -> Callable[..., torch.Tensor]:
             )
         layouts.of(layout)  # says what is wrong with it, before a number is taken from the generator
         key = key_from(generator)
-        fill(tensor, lambda array: law(array.shape, key, layout=layout, out=array))
+        fill(tensor, lambda array, dtype: law(array.shape, key, dtype, layout, out=array), by_law=True)
         return tensor
 
     row = named.ROWS[scheme]

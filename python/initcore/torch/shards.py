@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from initcore.shards import shard
+
 
 def is_sharded(tensor: torch.Tensor) -> bool:
     """Return whether a tensor is spread over processes.
@@ -28,18 +30,8 @@ def why_not(tensor: Any) -> str:
 
 
 def own_part(tensor: Any) -> tuple[torch.Tensor, tuple[slice, ...]]:
-    """Return what this process holds of a sharded tensor, and where in the whole that is.
-
-    An axis is cut along an axis of the mesh into as many parts as that is long, as ``torch.chunk`` does.
-    """
-    start, size = [0] * tensor.ndim, list(tensor.shape)
+    """Return what this process holds of a sharded tensor, and where in the whole that is."""
     mesh = tensor.device_mesh
-    for number, (placement, place) in enumerate(zip(tensor.placements, mesh.get_coordinate(), strict=True)):
-        if placement.is_shard():
-            axis = placement.dim
-            part = -(-size[axis] // mesh.size(number))
-            first = min(place * part, size[axis])
-            start[axis] += first
-            size[axis] = min(part, size[axis] - first)
-    index = tuple(slice(first, first + count) for first, count in zip(start, size, strict=True))
-    return tensor.to_local(), index
+    axes = [placement.dim if placement.is_shard() else None for placement in tensor.placements]
+    place = mesh.get_coordinate()
+    return tensor.to_local(), shard(tensor.shape, mesh.shape, place, axes=axes, uneven="chunk")

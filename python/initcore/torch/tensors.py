@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from initcore.random import Key
 
@@ -40,8 +38,11 @@ def can_fill(tensor: torch.Tensor) -> bool:
     )
 
 
-def fill(tensor: torch.Tensor, write: Callable[[NDArray[Any]], object]) -> None:
+def fill(tensor: torch.Tensor, write: Callable[..., object], by_law: bool = False) -> None:
     """Let ``write`` fill an array with the tensor's new values, and put them there.
+
+    With ``by_law``, ``write`` is given a dtype too, both for a law or a key, which know bfloat16: of that the
+    array is the memory, as uint16.
 
     Autograd is not told, as under ``no_grad``, except that the tensor's version goes up, so that a backward
     pass that needs the old values says so.
@@ -52,12 +53,14 @@ def fill(tensor: torch.Tensor, write: Callable[[NDArray[Any]], object]) -> None:
     ([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], 1)
     """
     with torch.no_grad():
-        if _visible(tensor):
-            write(tensor.detach().numpy())
+        raw = by_law and tensor.dtype is torch.bfloat16
+        if _visible(tensor) and (raw or tensor.dtype is not torch.bfloat16):
+            seen = (tensor.detach().view(torch.uint16) if raw else tensor.detach()).numpy()
+            write(seen, "bfloat16" if raw else seen.dtype) if by_law else write(seen)
             torch.autograd.graph.increment_version(tensor)
         else:
             array = np.empty(tuple(tensor.shape), _DRAWN_IN[tensor.dtype])
-            write(array)
+            write(array, array.dtype) if by_law else write(array)
             tensor.copy_(torch.from_numpy(array))  # which rounds, transfers, or says why it cannot
 
 
@@ -80,10 +83,4 @@ def _visible(tensor: torch.Tensor) -> bool:
     overlaps = any(
         stride == 0 and size > 1 for stride, size in zip(tensor.stride(), tensor.shape, strict=True)
     )
-    return (
-        tensor.device.type == "cpu"
-        and tensor.dtype is not torch.bfloat16
-        and not tensor.is_conj()
-        and not tensor.is_neg()
-        and not overlaps
-    )
+    return tensor.device.type == "cpu" and not tensor.is_conj() and not tensor.is_neg() and not overlaps
