@@ -26,9 +26,9 @@ def quantile(p: mp.mpf) -> mp.mpf:
 
 
 def middle(r: mp.mpf) -> mp.mpf:
-    """Quantile over q, where r = MIDDLE - q^2."""
+    """What the quantile over q is more than at 0, over q^2, where r = MIDDLE - q^2."""
     q = mp.sqrt(MIDDLE - r)
-    return mp.sqrt(2) * mp.erfinv(2 * q) / q
+    return (mp.sqrt(2) * mp.erfinv(2 * q) / q - mp.sqrt(2 * mp.pi)) / (MIDDLE - r)
 
 
 def tail(t: mp.mpf) -> mp.mpf:
@@ -94,7 +94,7 @@ if __name__ == "__main__":
     last = mp.mpf("9.4") - ORIGIN
     for kind, middle_degrees, tail_degrees, digits in [
         ("float", (4, 4), (4, 3), 10),
-        ("double", (10, 10), (8, 7), 19),
+        ("double", (9, 10), (8, 7), 19),
     ]:
         show(
             f"{kind} middle", fit(middle, mp.mpf("-1e-6"), MIDDLE - mp.mpf("1e-15"), *middle_degrees), digits

@@ -82,7 +82,7 @@ void normal(T* out, Index first, Index n, Stream stream, double mean, double std
 template <bool kFar, typename T>
 void between(T* out, Index first, Index n, Stream stream, double mean, double stddev, const Truncation& t,
              T lowest, T highest) {
-  const T shift = static_cast<T>(mean), scale = static_cast<T>(t.sign * stddev);
+  const double scale = t.sign * stddev;
   // A uniform u strictly inside (0, 1), exact, and where it falls: at start + mass u, q from the median.
   constexpr bool kSingle = sizeof(T) == 4;
   constexpr double kUnit = kSingle ? 0x1p-32 : 0x1p-52, kCentre = kSingle ? 0x1p31 + 0.5 : 0.5;
@@ -95,15 +95,14 @@ void between(T* out, Index first, Index n, Stream stream, double mean, double st
     } else {
       k = to_float(bits >> 12);
     }
-    T z;
+    double z;
     if constexpr (kFar) {
       const double below = start + (k + kCentre) * slope;
-      const T p = static_cast<T>(max(min(below, 1.0 - below), smallest));
-      z = normal_quantile(static_cast<T>(below - 0.5), p);
+      z = normal_quantile(below - 0.5, static_cast<T>(max(min(below, 1.0 - below), smallest)));
     } else {
-      z = normal_quantile(static_cast<T>(centre + k * slope));
+      z = normal_quantile<T>(centre + k * slope);
     }
-    return min(max(shift + scale * z, lowest), highest);
+    return min(max(static_cast<T>(mean + scale * z), lowest), highest);
   });
 }
 

@@ -7,20 +7,21 @@
 namespace initcore::INITCORE_ISA {
 
 // The inverse by parts, as Wichura 1988 (algorithm AS 241) has it, but with one tail. In the middle it is
-// q P(r) / Q(r), q the distance from the median, r = kMiddle - q^2; in the tails P(t) / Q(t),
-// t = sqrt(-log p) - kTailOrigin, p the tail's probability, down to p = 4e-39. Where they are used, r and t
-// are positive (but for rounding), and so is every coefficient: nothing cancels.
+// q (sqrt(2 pi) + q^2 P(r) / Q(r)), q the distance from the median, r = kMiddle - q^2; in the tails P(t) /
+// Q(t), t = sqrt(-log p) - kTailOrigin, p the tail's probability, down to p = 4e-39. Where they are used, r
+// and t are positive (but for rounding), and so is every coefficient: nothing cancels.
 inline constexpr double kMiddle = 0.228;     // the middle: q^2 up to here, so |q| up to 0.4775
 inline constexpr double kMiddleBound = 2.0;  // what lies nearer to 0 than this is in the middle
 inline constexpr double kTailOrigin = 1.94;
+inline constexpr double kRootTwoPi = 2.5066282746310005024;
 
 template <typename T>
 struct Inverse;
 
 template <>
-struct Inverse<float> {  // the fits err by 7e-8 and 3e-9, relatively
-  static constexpr float kMiddleP[] = {4.198030274f, 225.4358349f, 3061.543882f, 9842.486171f, 3506.863544f};
-  static constexpr float kMiddleQ[] = {1.0f, 61.27079652f, 1026.600599f, 4777.694532f, 4081.20252f};
+struct Inverse<float> {  // the fits err by 1e-7 and 3e-9, relatively
+  static constexpr float kMiddleP[] = {7.418430425f, 380.6299396f, 4789.12097f, 13017.56422f, 1419.145264f};
+  static constexpr float kMiddleQ[] = {1.0f, 65.7125691f, 1241.851631f, 7183.554544f, 9358.180078f};
   static constexpr float kTailP[] = {1.991735028f, 3.324007323f, 1.72277523f, 0.333211078f, 0.01943937785f};
   static constexpr float kTailQ[] = {1.0f, 0.8455129722f, 0.2091837582f, 0.01374302391f};
   // log(1 + f) / f for f in [sqrt(1/2) - 1, sqrt(2) - 1], to 2e-7.
@@ -36,22 +37,22 @@ struct Inverse<float> {  // the fits err by 7e-8 and 3e-9, relatively
 };
 
 template <>
-struct Inverse<double> {  // the fits err by 8e-18 and 1e-16, relatively
-  static constexpr double kMiddleP[] = {4.198030576744624767, 637.6207579857113536, 38905.91709399335244,
-                                        1228979.208610534196, 21661688.28631356166, 215097104.3309191195,
-                                        1165543282.631883108, 3201660023.878927284, 3886916912.944000635,
-                                        1579815634.648340605, 94758633.84940537838};
+struct Inverse<double> {  // the fits err by 6e-17 and 1e-16, relatively
+  static constexpr double kMiddleP[] = {7.418431149621158751, 1056.116796857999915, 59540.62624735137725,
+                                        1705106.940707722222, 26561223.22113916729, 225088886.9500379678,
+                                        990256039.804928209,  2045907191.453779189, 1632988379.392357064,
+                                        317566162.6387596529};
   static constexpr double kMiddleQ[] = {1.0,
-                                        159.4562931215008488,
-                                        10308.22302247352607,
-                                        349106.1507565885674,
-                                        6701671.580354985708,
-                                        74043340.30972395338,
-                                        460073621.9446163614,
-                                        1516090419.660612212,
-                                        2380173245.216625193,
-                                        1456291471.032437342,
-                                        217019586.2995020113};
+                                        156.7680464874358661,
+                                        9933.785378130971938,
+                                        328592.9857602057957,
+                                        6135641.596682675163,
+                                        65634020.17676905515,
+                                        392907812.3999345513,
+                                        1241226120.99442193,
+                                        1859394645.894837491,
+                                        1081163550.076487085,
+                                        152634878.3653206432};
   static constexpr double kTailP[] = {
       1.991735019608918819,   5.434299325045270163,    6.043415062079598363,
       3.592362830064334484,   1.231700769920819713,    0.2421912904653367126,
@@ -99,25 +100,28 @@ INITCORE_INLINE T minus_log(T e, T f) {
   return -(e * T(0.6931471805599453094L) + Inverse<T>::series(f));
 }
 
-/// z with Phi(z) = 1/2 + q, where p = 1/2 - |q| is given beside q: both keep their relative precision.
+/// z with Phi(z) = 1/2 + q, where p = 1/2 - |q| is given too: both keep their relative precision. What needs
+/// no more than T has is computed in T: so float's results are as close to each other as floats are.
 template <typename T>
-INITCORE_INLINE T normal_quantile(T q, T p) {
+INITCORE_INLINE double normal_quantile(double q, T p) {
   using I = Inverse<T>;
   const Split<T> split(p);
-  const T r = T(kMiddle) - q * q, t = square_root(minus_log(split.e, split.f)) - T(kTailOrigin);
-  const T tail = q < 0 ? -horner(t, I::kTailP) : horner(t, I::kTailP);
+  const T t = square_root(minus_log(split.e, split.f)) - T(kTailOrigin);
+  const T r = static_cast<T>(kMiddle - q * q);
   const bool middle = r >= 0;
-  const T above = middle ? q * horner(r, I::kMiddleP) : tail;
+  const T above = middle ? (T(kMiddle) - r) * horner(r, I::kMiddleP) : horner(t, I::kTailP);
   const T below = middle ? horner(r, I::kMiddleQ) : horner(t, I::kTailQ);
-  return above / below;
+  const double ratio = static_cast<double>(above / below);
+  return middle ? q * (kRootTwoPi + ratio) : q < 0 ? -ratio : ratio;
 }
 
 /// The same where |z| is at most kMiddleBound.
 template <typename T>
-INITCORE_INLINE T normal_quantile(T q) {
+INITCORE_INLINE double normal_quantile(double q) {
   using I = Inverse<T>;
-  const T r = T(kMiddle) - q * q;
-  return q * horner(r, I::kMiddleP) / horner(r, I::kMiddleQ);
+  const T r = static_cast<T>(kMiddle - q * q);
+  const T ratio = (T(kMiddle) - r) * horner(r, I::kMiddleP) / horner(r, I::kMiddleQ);
+  return q * (kRootTwoPi + static_cast<double>(ratio));
 }
 
 /// exp(-y) for y in [0, 200].
