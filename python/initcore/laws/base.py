@@ -40,7 +40,8 @@ class Initializer(ABC):
                 That of ``out``, if given.
             layout: ``"io"``: (\\*window, in, out); ``"oi"``: (out, in, \\*window); or an object of
                 `initcore.layouts`.
-            index: Return only ``tensor[index]``, with the same bits as in the whole tensor.
+            index: Return only ``tensor[index]``, with the same bits as in the whole tensor. That costs what
+                its elements do, unless the law says otherwise.
             out: Of the result's shape, to fill and return: an array of any strides but negative ones, a
                 buffer, or a tensor on the CPU, through DLPack or ``__array__``. See `destination.opened`.
 

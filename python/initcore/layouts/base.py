@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -67,7 +68,7 @@ class Layout(ABC):
 
     def split(self, shape: Shape) -> tuple[Part, ...]:
         """Return the parts whose maps have sizes of their own; none if all maps of the tensor are alike."""
-        self.check(shape)
+        self.sizes(shape)
         return ()
 
     def check(self, shape: Shape) -> None:
@@ -81,9 +82,7 @@ class Layout(ABC):
         >>> Conv("oi", groups=2).sizes((8, 3, 5, 5))
         Sizes(maps=2, window=(5, 5), inputs=3, outputs=4)
         """
-        pieces = [piece for axis in self.axes(check_shape(shape)) for piece in axis]
-        of = {role: tuple(size for other, size in pieces if other == role) for role in ROLES}
-        return Sizes(math.prod(of["map"]), of["window"], math.prod(of["input"]), math.prod(of["output"]))
+        return _sizes(self, check_shape(shape))
 
     def fans(self, shape: Shape) -> Fans:
         """Return how many inputs a unit sums, and how many units an input feeds."""
@@ -135,6 +134,13 @@ class Layout(ABC):
                 found[role].append(digits)
         one = {role: digits[0] if digits else np.zeros((), np.intp) for role, digits in found.items()}
         return Coordinates(one["map"], tuple(found["window"]), one["input"], one["output"])
+
+
+@lru_cache(maxsize=1024)
+def _sizes(layout: Layout, shape: tuple[int, ...]) -> Sizes:
+    pieces = [piece for axis in layout.axes(shape) for piece in axis]
+    of = {role: tuple(size for other, size in pieces if other == role) for role in ROLES}
+    return Sizes(math.prod(of["map"]), of["window"], math.prod(of["input"]), math.prod(of["output"]))
 
 
 def expand(index: Index | None, axes: int) -> tuple[int | slice, ...]:
