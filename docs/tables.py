@@ -131,7 +131,7 @@ FEATURES: dict[str, list[Feature]] = {
         ),
         Feature("bilinear enlargement, 1 to 3 axes and more", "`initializers.Bilinear`"),
         Feature("ZerO: identity and Hadamard", "`initializers.ZerO`"),
-        Feature("short-time Fourier transform", "", keras="`STFT`"),
+        Feature("short-time Fourier transform", "`initializers.STFT`", keras="`STFT`"),
         Feature(
             "the defaults of other libraries' layers, by name",
             "`initializers.TorchLinearDefault` `initializers.TorchConvDefault` `initializers.KerasDefault` "

@@ -25,6 +25,7 @@ from initcore import gains
 from initcore._validate import check_number, choose
 from initcore.fans import Fans, fans
 from initcore.laws import (
+    STFT,
     Bilinear,
     ChronoBias,
     Constant,
@@ -261,6 +262,7 @@ SklearnLogisticDefault = _constructor("sklearn_logistic_default")
 
 __all__ = [
     "NAMED",
+    "STFT",
     "Bilinear",
     "ChronoBias",
     "Constant",

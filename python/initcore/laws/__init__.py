@@ -3,6 +3,7 @@
 from initcore.laws.base import Initializer
 from initcore.laws.bias import LogPriorBias, PriorBias, SklearnBias, TargetMeanBias, TorchLinearBias, Values
 from initcore.laws.constant import Constant, Ones, Zeros
+from initcore.laws.fourier import STFT
 from initcore.laws.matrices import Bilinear, Identity, ZerO
 from initcore.laws.orthogonal import DeltaOrthogonal, Orthogonal
 from initcore.laws.recurrent import ChronoBias, ForgetGateBias
@@ -11,6 +12,7 @@ from initcore.laws.sparse import Sparse
 from initcore.laws.spread import RandomNormal, RandomUniform, TruncatedNormal, truncated_stddev
 
 __all__ = [
+    "STFT",
     "Bilinear",
     "ChronoBias",
     "Constant",

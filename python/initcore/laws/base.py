@@ -36,8 +36,8 @@ class Initializer(ABC):
         Args:
             shape: Of the whole tensor.
             key: Which random numbers: a `Key`, or a seed. The same key gives the same tensor.
-            dtype: float32, float64, complex64, complex128; float16 or bfloat16 (the float32 values, rounded).
-                That of ``out``, if given.
+            dtype: One of `initcore.formats.FORMATS`: float32, float64, float16 and bfloat16 (the float32
+                values, rounded), complex64, complex128. That of ``out``, if given.
             layout: ``"io"``: (\\*window, in, out); ``"oi"``: (out, in, \\*window); or an object of
                 `initcore.layouts`.
             index: Return only ``tensor[index]``, with the same bits as in the whole tensor. That costs what
