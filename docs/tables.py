@@ -223,6 +223,10 @@ FEATURES: dict[str, list[Feature]] = {
             "yes",
         ),
         Feature("in place, any strides", "`out=`", "yes", "", "", "yes"),
+        Feature(
+            "float16 and bfloat16", "yes, rounded once", "not orthogonal", "of its backend", "yes", "yes"
+        ),
+        Feature("complex64 and complex128", "yes", "not truncated, not orthogonal", "", "yes"),
     ],
 }
 COLUMNS = ("", "initcore", "PyTorch", "Keras", "JAX", "timm")

@@ -1,13 +1,15 @@
 """What tests of initializers share: which tensors a law has, and what its weights must look like."""
 
+import importlib.util
 import math
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
 import initcore as ic
-from initcore import layouts
+from initcore import formats, layouts
 from initcore.laws import DeltaOrthogonal, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling
 from initcore.laws.recurrent import GateBias
 
@@ -84,12 +86,34 @@ def promise(law, shape, layout):
     return None
 
 
+def in_formats(*names):
+    """A parameter over these formats, all unless given; bfloat16 needs ml_dtypes."""
+    needs = pytest.mark.skipif(importlib.util.find_spec("ml_dtypes") is None, reason="needs ml_dtypes")
+    chosen = names or formats.FORMATS
+    return [pytest.param(name, marks=needs) if name == "bfloat16" else name for name in chosen]
+
+
+REAL = [name for name, form in formats.FORMATS.items() if not form.complex]
+
+
 def keeps(promised, weights, sigmas=6.0):
     """Assert that independent weights have these moments, each within so many of its standard errors.
 
-    6 of them are passed once in 5e8 checks. The error of a mean of x^k is the root of (m_2k - m_k^2) / n.
+    6 of them are passed once in 5e8 checks. The error of a mean of x^k is the root of (m_2k - m_k^2) / n. The
+    two parts of complex weights have the law each, with half of the variance.
     """
-    resolution = np.finfo(weights.dtype).eps  # each weight is rounded by half of that of its size, at most
+    if weights.dtype.kind == "c":
+        half = math.sqrt(0.5)
+        centred = promised._replace(mean=0.0, stddev=half * promised.stddev)
+        low, high = (half * (bound - promised.mean) for bound in (promised.low, promised.high))
+        parts = weights.real - promised.mean, weights.imag
+        for part in parts:
+            keeps(centred._replace(low=low, high=high), part, sigmas)
+        n = weights.size  # and know nothing of each other
+        assert abs((parts[0] * parts[1]).mean()) < sigmas * promised.stddev**2 / 2 / math.sqrt(n)
+        return
+    # Each weight is rounded by half of this of its size, at most.
+    resolution = 2.0 ** (1 - formats.format_of(weights.dtype).digits)
     z = (np.asarray(weights, float) - promised.mean) / promised.stddev
     n = z.size
     assert abs(z.mean()) < sigmas / math.sqrt(n)
@@ -102,5 +126,5 @@ def keeps(promised, weights, sigmas=6.0):
         assert promised.low - slack <= weights.min() and weights.max() <= promised.high + slack
         # and both ends are reached: less than 1e-8 of all samples leave a gap of 20 / n of the uniform's mass
         if promised.fourth < 2:
-            gap = 20 / n * (promised.high - promised.low) + slack
+            gap = 20 / n * (promised.high - promised.low) + 2 * slack
             assert weights.min() < promised.low + gap and promised.high - gap < weights.max()

@@ -7,11 +7,13 @@ import mmap
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
+from reference_laws import possible
 
 import initcore as ic
 from initcore import _core
 from initcore.destination import opened
 from initcore.initializers import NAMED, HeNormal, RandomNormal
+from initcore.layouts import Packed
 
 KEY = ic.Key(0) / "destination"
 
@@ -169,6 +171,21 @@ def test_bfloat16_tensors_of_torch():
     opened(tensor[:, 1::2])[...] = np.arange(12).reshape(4, 3)
     assert tensor[:, 1::2].tolist() == np.arange(12).reshape(4, 3).tolist()
     assert not tensor[:, ::2].any()
+    for row in NAMED:
+        if possible(row.law, (4, 3), "io"):
+            row.law((4, 3), KEY, out=tensor[:, 1::2])
+            assert tensor[:, 1::2].tolist() == row.law((4, 3), KEY, dtype="bfloat16").tolist()
+
+
+@pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
+def test_the_memory_of_bfloat16_needs_no_library(row):
+    """As uint16; of packed maps of different sizes too, which are drawn part by part."""
+    layout = Packed("oi", (5, 3))
+    if possible(row.law, (8, 3), layout):
+        words = np.zeros((8, 3), "uint16")
+        row.law((8, 3), KEY, "bfloat16", layout, out=words)
+        values = (words.astype("uint32") << 16).view("float32")
+        assert np.allclose(values, row.law((8, 3), KEY, layout=layout), rtol=2**-7, atol=0)
 
 
 @pytest.mark.peers

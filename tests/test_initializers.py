@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from reference_laws import possible
+from reference_laws import in_formats, possible
 
 import initcore as ic
 from initcore import activations, initializers
@@ -14,7 +14,7 @@ KEY = ic.Key(0) / "initializers"
 every = pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
 scaled = [row for row in NAMED if isinstance(row.law, VarianceScaling)]
 every_scaled = pytest.mark.parametrize("row", scaled, ids=lambda row: row.name)
-dtypes = pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+dtypes = pytest.mark.parametrize("dtype", in_formats())
 shapes = pytest.mark.parametrize(
     "shape", [(1, 1), (3, 5), (64, 7), (0, 4), (4, 0), (3, 3, 4, 5), (5, 2, 2), (2, 0, 3)], ids=str
 )
@@ -35,7 +35,7 @@ def test_every_law_in_every_form(row, shape, dtype, layout):
     assert np.array_equal(whole, row.law(shape, KEY, dtype=dtype, layout=layout))
     for index in [(slice(1, None),), (..., slice(0, 1)), (slice(None), slice(None, None, -1))]:
         assert np.array_equal(row.law(shape, KEY, dtype=dtype, layout=layout, index=index), whole[index])
-    memory = np.full((*shape, 2), np.nan, dtype)
+    memory = np.full((*shape, 2), np.nan, whole.dtype)
     out = memory[..., 0]
     assert row.law(shape, KEY, layout=layout, out=out) is out
     assert np.array_equal(out, whole) and np.isnan(memory[..., 1]).all()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reference_laws import possible
 
 import initcore as ic
+from initcore.formats import FORMATS
 from initcore.initializers import NAMED, ChronoBias
 from initcore.layouts import Conv, Packed
 
@@ -92,7 +93,7 @@ def tensors(draw):
 
 
 @settings(deadline=None, max_examples=400, derandomize=True, database=None)
-@given(tensors(), st.sampled_from(["float16", "float32", "float64"]))
+@given(tensors(), st.sampled_from([*FORMATS]))
 def test_any_slice_of_any_tensor(tensor, dtype):
     name, layout, shape, index = tensor
     law = LAWS[name]

@@ -4,11 +4,20 @@ import math
 
 import numpy as np
 import pytest
-from reference_laws import cut_normal, keeps, normal, promise
+from reference_laws import REAL, cut_normal, in_formats, keeps, normal, promise
 
 import initcore as ic
+from initcore.formats import FORMATS
 from initcore.initializers import NAMED
-from initcore.laws import Orthogonal, RandomNormal, RandomUniform, Sparse, TruncatedNormal, VarianceScaling
+from initcore.laws import (
+    DeltaOrthogonal,
+    Orthogonal,
+    RandomNormal,
+    RandomUniform,
+    Sparse,
+    TruncatedNormal,
+    VarianceScaling,
+)
 from initcore.layouts import Conv, ConvTransposed, Depthwise, Einsum, Packed
 
 KEY = ic.Key(0) / "moments"
@@ -25,7 +34,8 @@ SHAPES = [
     (Einsum("btd,dhk->bthk"), (100, 8, 40)),
 ]
 RANDOM = [row for row in NAMED if promise(row.law, (4, 4), "io")]
-dtypes = pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+dtypes = pytest.mark.parametrize("dtype", in_formats())
+real = pytest.mark.parametrize("dtype", in_formats(*REAL))
 
 
 def test_the_laws_of_independent_weights_are_all_here():
@@ -40,7 +50,11 @@ def test_the_laws_of_independent_weights_are_all_here():
 def test_moments_and_bounds(row, layout, shape, dtype):
     weights = row.law(shape, KEY / row.name, dtype=dtype, layout=layout)
     promised = promise(row.law, shape, layout)
-    keeps(promised, weights)
+    if isinstance(row.law, RandomUniform):  # whose bounds are those of either part
+        keeps(promised, weights.real)
+        keeps(promised, weights.imag if weights.dtype.kind == "c" else weights)
+    else:
+        keeps(promised, weights)
     assert row.law.deviation(shape, layout) == pytest.approx(promised.stddev, rel=1e-9)
 
 
@@ -48,7 +62,6 @@ def test_moments_and_bounds(row, layout, shape, dtype):
     "law",
     [
         RandomNormal(3.0, 0.5),
-        RandomUniform(-1.0, 4.0),
         VarianceScaling(1.0, "fan_out", "normal", gain=5 / 3),
         VarianceScaling(2.0, "fan_avg", "uniform", gain=0.5),
         VarianceScaling(0.7, "fan_in", "truncated_normal", gain=3),
@@ -73,8 +86,14 @@ def test_a_fan_of_0_counts_as_1():
     assert VarianceScaling(3.0, "fan_out").stddev((1, 1), Conv("io", stride=1)) == math.sqrt(3)
 
 
+def test_uniform_bounds_of_ones_own():
+    for part in ("real", "imag"):
+        w = RandomUniform(-1.0, 4.0)((300, 200), KEY, dtype="complex64")
+        keeps(promise(RandomUniform(-1.0, 4.0), (300, 200), "io"), getattr(w, part))
+
+
 @pytest.mark.parametrize("shape", [(40, 60), (60, 40), (64, 64)])
-@dtypes
+@real
 def test_orthogonal_weights_are_those_of_points_on_a_sphere(shape, dtype):
     """Their even moments: 1 / n, 3 / n(n+2), ..., n the longer side; many matrices, nearly independent."""
     n, draws = max(shape), 25
@@ -83,13 +102,13 @@ def test_orthogonal_weights_are_those_of_points_on_a_sphere(shape, dtype):
     second, fourth = 1 / n, 3 / (n * (n + 2))
     eighth = 105 / (n * (n + 2) * (n + 4) * (n + 6))
     z = w / 1.5
-    assert (z**2).mean() == pytest.approx(second, rel=2e-3 if dtype == "float16" else 1e-6)
+    assert (z**2).mean() == pytest.approx(second, rel=2 * 2.0 ** -FORMATS[dtype].digits)
     assert abs((z**4).mean() - fourth) < 6 * math.sqrt((eighth - fourth**2) / z.size)
     assert abs(z.mean()) < 6 * math.sqrt(second / z.size)
 
 
 @pytest.mark.parametrize("law", [Sparse(), Sparse(nonzeros=7, gain=2.0), Sparse(sparsity=0.9, stddev=0.3)])
-@dtypes
+@real
 def test_sparse_weights_are_normal_where_they_are_not_0(law, dtype):
     w = law((300, 2000), KEY, dtype=dtype)
     kept = w[w != 0]
@@ -140,11 +159,28 @@ def test_a_truncated_normal_is_what_it_says(arguments, parent, dtype):
         assert law.low <= float(weights.min()) and float(weights.max()) <= law.high
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@real
 def test_absolute_bounds_hold_after_rounding(dtype):
-    low, high = 0.1, 0.1 + 3 * float(np.finfo(dtype).eps)  # about 30 numbers lie between
+    low, high = 0.1, 0.1 + 6 * 2.0 ** -FORMATS[dtype].digits  # about 30 numbers lie between
     weights = TruncatedNormal(0.1, 1.0, low, high, "absolute", "parent")((5000,), KEY, dtype=dtype)
     assert low <= float(weights.min()) < float(weights.max()) <= high
+
+
+def test_complex_weights_are_cut_alike_on_both_sides():
+    for law in (TruncatedNormal(low=-1.0), TruncatedNormal(bounds="absolute")):
+        with pytest.raises(ValueError, match="alike on both sides"):
+            law((3, 4), KEY, dtype="complex64")
+
+
+@pytest.mark.parametrize("law", [Orthogonal(1.5), DeltaOrthogonal(1.5)], ids=str)
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_orthogonal_maps_are_unitary(law, dtype):
+    """And by the Haar measure: no phase is preferred, so sums of many of them stay small."""
+    w = np.stack([law((6, 9), KEY / i, dtype=dtype) for i in range(200)]).astype(complex)
+    assert np.abs(w @ w.conj().transpose(0, 2, 1) - 2.25 * np.eye(6)).max() < 1e-5
+    z = w / 1.5
+    assert abs(z.mean()) < 6 * math.sqrt(1 / 9 / z.size)
+    assert abs((z**2).mean()) < 6 * math.sqrt(2 / 90 / z.size)  # E |z|^4 = 2 / n (n + 1)
 
 
 def test_a_deviation_of_0_is_the_mean():

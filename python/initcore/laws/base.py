@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from initcore import layouts
 from initcore.destination import opened
+from initcore.formats import format_of
 from initcore.layouts import Layout, LayoutLike, Part, Sizes
 from initcore.layouts.base import expand
 from initcore.random import Index, Key, KeyLike, Shape, check_shape, draw
@@ -37,7 +38,8 @@ class Initializer(ABC):
             shape: Of the whole tensor.
             key: Which random numbers: a `Key`, or a seed. The same key gives the same tensor.
             dtype: One of `initcore.formats.FORMATS`: float32, float64, float16 and bfloat16 (the float32
-                values, rounded), complex64, complex128. That of ``out``, if given.
+                values, rounded), complex64, complex128. That of ``out``, if given. The two parts of a
+                complex weight are independent and have half of the variance each.
             layout: ``"io"``: (\\*window, in, out); ``"oi"``: (out, in, \\*window); or an object of
                 `initcore.layouts`.
             index: Return only ``tensor[index]``, with the same bits as in the whole tensor. That costs what
@@ -81,7 +83,8 @@ class MapLaw(Initializer):
         for number, (part, sizes) in enumerate(zip(parts, shapes, strict=True)):
             if chosen := _within(part, shape, items):
                 inside, index = chosen
-                self._draw_maps(sizes, key / number, part.layout, {"index": index, "out": whole[inside]})
+                part_of = how | {"index": index, "out": whole[inside]}
+                self._draw_maps(sizes, key / number, part.layout, part_of)
         return whole
 
     def _check(self, sizes: Sizes) -> None:
@@ -92,6 +95,11 @@ class MapLaw(Initializer):
         self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]
     ) -> NDArray[Any]:
         """Return a tensor whose maps are alike."""
+
+
+def is_complex(how: dict[str, Any]) -> bool:
+    """Whether weights of two parts are asked for."""
+    return how["out"].dtype.kind == "c" if how["out"] is not None else format_of(how["dtype"]).complex
 
 
 def _within(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from initcore._validate import check_number
 from initcore.formats import Format
-from initcore.laws.base import MapLaw
+from initcore.laws.base import MapLaw, is_complex
 from initcore.layouts import Coordinates, Layout, Sizes
 from initcore.random import Index, Key, draw, fits
 
@@ -75,12 +75,14 @@ class MatrixLaw(MapLaw):
     ) -> NDArray[Any]:
         chosen = Elements(shape, layout, how["index"])
 
-        def fill(to: NDArray[Any], final: Format, **where: Any) -> None:
-            fits("gain", self.gain, final)
+        def fill(to: NDArray[Any], form: Format, **where: Any) -> None:
+            fits("gain", self.gain, form)
+            if form.complex:
+                to = to.view(f"c{2 * to.itemsize}")[..., 0]
             if to.size:
                 self._fill(to, chosen, key)
 
-        return draw(fill, shape, **how)
+        return draw(fill, shape, native=is_complex(how), **how)
 
     @abstractmethod
     def _fill(self, to: NDArray[Any], chosen: Elements, key: Key) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from initcore._validate import check_number, choose
 from initcore.fans import fans
-from initcore.laws.base import MapLaw
+from initcore.laws.base import MapLaw, is_complex
 from initcore.laws.spread import truncated_stddev
 from initcore.layouts import Layout, LayoutLike, of
 from initcore.random import Key, Shape
@@ -82,5 +82,6 @@ class VarianceScaling(MapLaw):
             return key.normal(shape, 0.0, stddev, **how)
         if self.distribution == "truncated_normal":
             return key.truncated_normal(shape, 0.0, stddev / truncated_stddev(2.0), **how)
-        limit = math.sqrt(3) * stddev  # the variance of a uniform law on +-limit is limit^2 / 3
+        # The variance of a uniform law on +-limit is limit^2 / 3; complex weights have two of these.
+        limit = math.sqrt(3 / (2 if is_complex(how) else 1)) * stddev
         return key.uniform(shape, -limit, limit, **how)

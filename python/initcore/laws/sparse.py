@@ -22,6 +22,7 @@ class Sparse(MatrixLaw):
     Martens 2010, Deep learning via Hessian-free optimization, section 5: 15 inputs, however many there are,
     so that units differ and do not saturate. PyTorch's ``sparse_`` of a matrix (in, out) is
     ``Sparse(sparsity=..., stddev=0.01)``. A slice costs all weights of the units from its first to its last.
+    Complex dtypes get real weights.
 
     Args:
         nonzeros: How many inputs a unit sums, all of them if there are no more; 15 unless ``sparsity`` is

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initcore._validate import check_number, choose
-from initcore.laws.base import Initializer
+from initcore.laws.base import Initializer, is_complex
 from initcore.laws.truncation import moments, parent
 from initcore.layouts import Layout, LayoutLike
 from initcore.random import NEAREST_BOUND, Key, Shape
@@ -95,6 +95,8 @@ class TruncatedNormal(Initializer):
         stddev_of: What has this mean and standard deviation: the ``"result"``, for which its parent is solved
             for to 1e-12, or the ``"parent"``, the normal law before it is cut.
 
+    Either part of a complex weight is cut, at bounds that must be relative and alike on both sides.
+
     Raises:
         ValueError: ``low`` is not less than ``high``; no normal law has this mean and standard deviation
             after such a cut; or none whose bounds come within 9 standard deviations of its mean.
@@ -158,16 +160,12 @@ class TruncatedNormal(Initializer):
 
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         parent = self.parent()
+        if is_complex(how) and (self.bounds == "absolute" or self.low != -self.high):
+            raise ValueError(f"complex weights have relative bounds, alike on both sides, got {self}")
         w = key.truncated_normal(shape, parent.mean, parent.stddev, parent.low, parent.high, **how)
-        if self.bounds == "absolute":  # which mean + stddev * z may pass by a rounding error
-            np.clip(w, _within(self.low, w.dtype, 1), _within(self.high, w.dtype, -1), out=w)
+        if self.bounds == "absolute" and w.dtype == np.float64:
+            np.clip(w, self.low, self.high, out=w)  # which mean + stddev * z passes by a rounding error
         return w
-
-
-def _within(bound: float, dtype: np.dtype[Any], side: int) -> Any:
-    """The number of ``dtype`` next to ``bound``, or at it, on the side of the sign of ``side``."""
-    near = dtype.type(bound)
-    return near if (float(near) - bound) * side >= 0 else np.nextafter(near, dtype.type(side * math.inf))
 
 
 def truncated_stddev(cut: float) -> float:
