@@ -305,3 +305,77 @@ def test_layers_of_ones_own_are_made_known():
             register(dict, weight="kernel")
     finally:
         roles._REGISTERED.clear()
+
+
+def test_looking_at_a_model_leaves_no_trace():
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.calls = nn.Linear(3, 3), 0
+            self.register_buffer("steps", torch.zeros(()))
+
+        def forward(self, x):
+            self.calls += 1
+            self.steps += 1
+            self.last = x = torch.relu(self.fc(x))
+            return x + torch.rand(3)
+
+    model = nn.Sequential(Counts(), nn.Linear(3, 2))
+    state = torch.random.get_rng_state()
+    assert "relu" in ic.initialize(model)["0.fc.weight"].why
+    assert model[0].calls == 0 and model[0].steps == 0 and not hasattr(model[0], "last")
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_a_layer_called_twice_feeds_both():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.other = nn.Linear(3, 3), nn.Linear(3, 3)
+
+        def forward(self, x):
+            return torch.tanh(self.fc(torch.relu(self.fc(x)))) + torch.relu(
+                self.other(torch.relu(self.other(x)))
+            )
+
+    table = ic.initialize(Twice())
+    assert "relu and tanh" in table["fc.weight"].why or "tanh and relu" in table["fc.weight"].why
+    assert table["other.weight"].scheme == "he_normal"
+
+
+ACTIVATIONS = [
+    name
+    for name in torch.nn.modules.activation.__all__
+    if name not in ("MultiheadAttention", "Threshold", "GLU") and "max" not in name and "min" not in name
+]
+
+
+def second_moments(name, depth, width=512):
+    """Of the pre-activations of a deep stack, whose input is what the activation makes of normal numbers."""
+    torch.manual_seed(0)
+    layers = [part for _ in range(depth) for part in (nn.Linear(width, width), getattr(nn, name)())]
+    model = nn.Sequential(*layers).eval()
+    table = ic.initialize(model, seed=1)
+    assert all("keeps the signal" in row.why for row in table if row.role == "kernel")
+    found = []
+    with torch.no_grad():
+        x = model[1](torch.randn(64, width))
+        for layer in model:
+            x = layer(x)
+            if isinstance(layer, nn.Linear):
+                found.append(float((x**2).mean()))
+    return found
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_a_layer_keeps_the_signal(name):
+    # The mean of 512 squares of about unit variance each, with heavier tails where the slope grows.
+    assert second_moments(name, 1)[0] == pytest.approx(1, abs=0.4)
+
+
+@pytest.mark.parametrize(
+    "name", ["ReLU", "LeakyReLU", "PReLU", "RReLU", "Tanh", "ELU", "CELU", "Softsign", "Hardtanh"]
+)
+def test_a_deep_stack_keeps_the_signal(name):
+    """Of functions that return to a second moment of 1, or at least stay, from one that is somewhat off."""
+    assert all(0.3 < moment < 3 for moment in second_moments(name, 30))

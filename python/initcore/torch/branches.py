@@ -13,7 +13,8 @@ from typing import Any
 from torch import nn
 
 from initcore.apply.depth import Place
-from initcore.torch import feeds, roles
+from initcore.torch import roles
+from initcore.torch.tracing import composite, graph_of
 
 _ADD = frozenset(("add", "iadd", "add_"))
 _ATTENDS = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
@@ -47,25 +48,29 @@ def branches(model: nn.Module) -> dict[str, Place]:
 
 
 def _traced(model: nn.Module, prefix: str, found: dict[str, Place]) -> None:
-    if next(model.children(), None) is None or type(model).__module__ == "torch.nn.modules.transformer":
+    if not composite(model) or type(model).__module__ == "torch.nn.modules.transformer":
         return
-    graph = None if isinstance(model, nn.ModuleList | nn.ModuleDict) else feeds.graph_of(model)
+    graph = None if isinstance(model, nn.ModuleList | nn.ModuleDict) else graph_of(model)
     if graph is None:
         for name, child in model.named_children():
             _traced(child, f"{prefix}{name}.", found)
         return
     modules = dict(model.named_modules())
     nodes = list(graph.nodes)
-    before: dict[Any, set[Any]] = {}
-    for node in nodes:
-        before[node] = {node}.union(*(before[source] for source in node.all_input_nodes))
+    kernels = sum(1 << i for i, node in enumerate(nodes) if _is_kernel(node, modules))
+    before: dict[Any, int] = {}  # the nodes that a value comes from, itself included, as bits
+    for i, node in enumerate(nodes):
+        before[node] = 1 << i
+        for source in node.all_input_nodes:
+            before[node] |= before[source]
         sources = [source for source in node.args if source in before]
         if _name(node) in _ADD and len(sources) == 2:
-            parted = [before[a] - before[b] for a, b in (sources, sources[::-1])]
-            counts = [sum(_is_kernel(n, modules) for n in side) for side in parted]
+            parted = [before[a] & ~before[b] for a, b in (sources, sources[::-1])]
+            counts = [(side & kernels).bit_count() for side in parted]
             if counts[0] != counts[1]:
                 side = counts.index(max(counts))
-                _note(sources[side], parted[side], prefix, modules, found)
+                branch = {other for j, other in enumerate(nodes[:i]) if parted[side] >> j & 1}
+                _note(sources[side], branch, prefix, modules, found)
 
 
 def _note(

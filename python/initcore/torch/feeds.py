@@ -7,7 +7,6 @@ traced one by one, and what one part feeds in another is not known unless they s
 from __future__ import annotations
 
 import operator
-import warnings
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from torch import nn
 from initcore.apply.functions import passes_on
 from initcore.apply.parameter import Feeds, Function
 from initcore.torch import functions
+from initcore.torch.tracing import composite, graph_of
 
 # The output goes on through these as it is, or as what keeps its scale.
 _PASS_MODULES = (
@@ -87,32 +87,8 @@ def of(model: nn.Module) -> dict[str, Feeds]:
     return found
 
 
-def graph_of(model: nn.Module) -> Any:
-    """Return the graph of the model's forward, or None if it cannot be traced."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _Tracer(model).trace(model)
-    except Exception:  # a model's code may do anything to a proxy that it could do to a tensor
-        return None
-
-
-class _Tracer(torch.fx.Tracer):
-    """Keeps whole what has parameters and no parts, what is PyTorch's, and what is an activation."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        # Found before tracing begins, which replaces what calling a module does.
-        self._activations = {m for m in model.modules() if functions.of_module(m) is not None}
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        own = next(m.parameters(recurse=False), None) is not None and not _composite(m)
-        leaf: bool = super().is_leaf_module(m, module_qualified_name)
-        return own or leaf or m in self._activations
-
-
 def _trace(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feeds]) -> None:
-    if next(model.children(), None) is None:
+    if not composite(model):
         return
     if _of_part(model, "") is not None or isinstance(model, nn.ModuleList | nn.ModuleDict):
         _in_parts(model, prefix, after, found)
@@ -123,12 +99,16 @@ def _trace(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feeds])
         return
     modules = dict(model.named_modules())
     fed: dict[Any, Feeds] = {}
+    calls: dict[str, list[tuple[Any, Feeds | None]]] = {}
     for node in reversed(graph.nodes):
-        fed[node] = _merge([(user, _through(user, modules, fed, after)) for user in node.users])
+        uses = [(user, _through(user, modules, fed, after)) for user in node.users]
+        fed[node] = _merge(uses)
         if node.op == "call_module":
-            found[prefix + node.target] = fed[node]
-            if _composite(modules[node.target]):
-                _in_parts(modules[node.target], f"{prefix}{node.target}.", fed[node], found)
+            calls.setdefault(node.target, []).extend(uses)
+    for name, uses in calls.items():  # a module may be called in several places
+        found[prefix + name] = _merge(uses)
+        if composite(modules[name]):
+            _in_parts(modules[name], f"{prefix}{name}.", found[prefix + name], found)
 
 
 def _in_parts(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feeds]) -> None:
@@ -160,10 +140,6 @@ def _of_part(model: nn.Module, name: str) -> Feeds | None:
     if type(model).__module__.startswith("torch.nn.modules.transformer"):
         return Feeds(None, how="the residual stream")
     return None
-
-
-def _composite(module: nn.Module) -> bool:
-    return next(module.children(), None) is not None
 
 
 def _before(child: nn.Module, follows: Feeds) -> Feeds:

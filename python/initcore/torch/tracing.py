@@ -1,0 +1,74 @@
+"""The graph of a module's forward, by `torch.fx`, which runs it without numbers; the module is as before."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.fx
+from torch import nn
+
+from initcore.torch import functions
+
+
+def graph_of(model: nn.Module) -> Any:
+    """Return the graph of the model's forward, or None if it cannot be traced: if it branches on values, say.
+
+    >>> [node.op for node in graph_of(nn.Sequential(nn.Linear(2, 2), nn.ReLU())).nodes]
+    ['placeholder', 'call_module', 'call_module', 'output']
+    """
+    try:
+        with _as_before(model), warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.no_grad():
+            warnings.simplefilter("ignore")
+            return _Tracer(model).trace(model)
+    except Exception:  # a model's code may do anything to a proxy that it could do to a tensor
+        return None
+
+
+def composite(module: nn.Module) -> bool:
+    """Return whether a module has parts."""
+    return next(module.children(), None) is not None
+
+
+class _Tracer(torch.fx.Tracer):
+    """Keeps whole what has parameters and no parts, what is PyTorch's, and what is an activation."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        # Found before tracing begins, which replaces what calling a module does.
+        self._activations = {m for m in model.modules() if functions.of_module(m) is not None}
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        own = next(m.parameters(recurse=False), None) is not None and not composite(m)
+        leaf: bool = super().is_leaf_module(m, module_qualified_name)
+        return own or leaf or m in self._activations
+
+
+@contextlib.contextmanager
+def _as_before(model: nn.Module) -> Iterator[None]:
+    """Undo what a forward does to its module: attributes that it sets, buffers that it counts in."""
+    attributes = [
+        (module, {name: dict(v) if isinstance(v, dict) else v for name, v in vars(module).items()})
+        for module in model.modules()
+    ]
+    usual = [buffer for buffer in model.buffers() if not nn.parameter.is_lazy(buffer)]
+    buffers = [(buffer, buffer._version, buffer.detach().clone()) for buffer in usual]
+    try:
+        yield
+    finally:
+        for module, kept in attributes:
+            for name in vars(module).keys() - kept.keys():
+                del vars(module)[name]
+            for name, value in kept.items():
+                if isinstance(value, dict) and isinstance(vars(module).get(name), dict):
+                    vars(module)[name].clear()
+                    vars(module)[name].update(value)
+                else:
+                    vars(module)[name] = value
+        with torch.no_grad():
+            for buffer, version, value in buffers:
+                if buffer._version != version:
+                    buffer.copy_(value)
