@@ -207,7 +207,7 @@ FEATURES: dict[str, list[Feature]] = {
             "of its backend",
             "yes",
         ),
-        Feature("for any slice drawn alone", "`index=`, every law", "", "", "sharded arrays, some laws"),
+        Feature("for any slice drawn alone", "`index=`, every law"),
         Feature(
             "whatever other tensors are made before",
             "yes: a key per tensor",
@@ -221,6 +221,9 @@ FEATURES: dict[str, list[Feature]] = {
             "yes",
             "no, unless given a SeedGenerator",
             "yes",
+        ),
+        Feature(
+            "the block of a rank of a mesh, alone", "`shard`, every law", "", "", "sharded arrays, some laws"
         ),
         Feature("in place, any strides", "`out=`", "yes", "", "", "yes"),
         Feature(

@@ -5,7 +5,7 @@ import pytest
 from reference_laws import possible
 
 import initcore as ic
-from initcore.initializers import NAMED, GlorotUniform, HeNormal, Identity, Orthogonal
+from initcore.initializers import NAMED, DeltaOrthogonal, GlorotUniform, HeNormal, Identity, Orthogonal
 from initcore.layouts import Conv, ConvTransposed, Depthwise, Einsum, Packed
 
 KEY = ic.Key(0) / "laws"
@@ -115,6 +115,17 @@ def test_packed_maps_of_different_sizes_are_scaled_each_by_its_own_fans():
     for part, outputs in zip(np.split(w, np.cumsum(parts)[:-1]), parts, strict=True):
         limit = np.sqrt(6 / (400 + outputs))
         assert limit * (1 - 30 / part.size) < abs(part).max() <= limit
+
+
+def test_nothing_is_written_if_any_part_is_refused():
+    out = np.full((9, 4), 7, "float16")
+    with pytest.raises(ValueError, match="at most 65504"):
+        HeNormal(gain=1e5)((9, 4), KEY, layout=Packed("oi", (4, 3, 2)), out=out)
+    with pytest.raises(ValueError, match="as many inputs"):
+        DeltaOrthogonal()((9, 4), KEY, layout=Packed("oi", (4, 3, 2)), out=out)
+    with pytest.raises(ValueError, match="shape"):
+        HeNormal()((9, 5), KEY, layout=Packed("oi", (4, 3, 2)), out=out)
+    assert (out == 7).all()
 
 
 def test_equal_parts_are_the_same_however_they_are_given():

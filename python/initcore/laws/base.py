@@ -7,6 +7,7 @@ other files of this folder, and a row of initializers.py that names it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from numpy.typing import DTypeLike, NDArray
 from initcore import layouts
 from initcore.destination import opened
 from initcore.formats import format_of
+from initcore.indices import chosen
 from initcore.layouts import Layout, LayoutLike, Part, Sizes
-from initcore.layouts.base import expand
 from initcore.random import Index, Key, KeyLike, Shape, check_shape, draw
 
 
@@ -76,13 +77,14 @@ class MapLaw(Initializer):
             self._check(layout.sizes(shape))
             return self._draw_maps(shape, key, layout, how)
         shapes = [(*shape[: p.axis], p.stop - p.start, *shape[p.axis + 1 :]) for p in parts]
-        for part, sizes in zip(parts, shapes, strict=True):
+        for part, sizes in zip(parts, shapes, strict=True):  # refuse before anything is written
             self._check(part.layout.sizes(sizes))
-        whole = draw(lambda to, final, **where: to.fill(0), shape, **how)
-        items = expand(how["index"], len(shape))
+            self._draw_maps(sizes, key, part.layout, how | _nothing_of(sizes, how["out"]))
+        whole = draw(lambda to, form, **where: to.fill(0), shape, **how)
+        items = chosen(shape, how["index"])
         for number, (part, sizes) in enumerate(zip(parts, shapes, strict=True)):
-            if chosen := _within(part, shape, items):
-                inside, index = chosen
+            if found := _within(part, items):
+                inside, index = found
                 part_of = how | {"index": index, "out": whole[inside]}
                 self._draw_maps(sizes, key / number, part.layout, part_of)
         return whole
@@ -102,24 +104,34 @@ def is_complex(how: dict[str, Any]) -> bool:
     return how["out"].dtype.kind == "c" if how["out"] is not None else format_of(how["dtype"]).complex
 
 
+def _nothing_of(shape: tuple[int, ...], out: NDArray[Any] | None) -> dict[str, Any]:
+    """How to draw an empty slice, into an array of the same kind as ``out``."""
+    empty = None if out is None else np.empty((0, *shape[1:]), out.dtype)
+    return {"index": (slice(0, 0),), "out": empty}
+
+
 def _within(
-    part: Part, shape: tuple[int, ...], items: tuple[int | slice, ...]
+    part: Part, items: Sequence[int | range]
 ) -> tuple[tuple[Any, ...], tuple[int | slice, ...]] | None:
-    """Where a part lies in ``tensor[items]``, and its index within the part, or None if it does not."""
+    """Where a part lies among these elements, and their index in it; None if it has none of them."""
     before, item, after = items[: part.axis], items[part.axis], items[part.axis + 1 :]
-    size = shape[part.axis]
-    if not isinstance(item, slice):
-        number = item % size
-        inside = part.start <= number < part.stop
-        return ((...,), (*before, number - part.start, *after)) if inside else None
-    chosen = range(size)[item]
-    numbers = np.asarray(chosen)
-    hits = np.flatnonzero((numbers >= part.start) & (numbers < part.stop))
-    if not hits.size:
-        return None
-    here = slice(int(hits[0]), int(hits[-1]) + 1)
-    chosen = chosen[here]
-    stop = chosen.stop - part.start
-    local = slice(chosen.start - part.start, stop if stop >= 0 else None, chosen.step)
-    axes_before = [slice(None) for other in before if isinstance(other, slice)]
-    return (*axes_before, here), (*before, local, *after)
+    local: int | range
+    if isinstance(item, int):
+        if not part.start <= item < part.stop:
+            return None
+        inside: tuple[Any, ...] = (...,)
+        local = item - part.start
+    else:
+        numbers = np.arange(item.start, item.stop, item.step)
+        hits = np.flatnonzero((numbers >= part.start) & (numbers < part.stop))
+        if not hits.size:
+            return None
+        here = slice(int(hits[0]), int(hits[-1]) + 1)
+        inside = (*[slice(None) for other in before if isinstance(other, range)], here)
+        found = item[here]
+        local = range(found.start - part.start, found.stop - part.start, found.step)
+    return inside, tuple(_slice(i) if isinstance(i, range) else i for i in (*before, local, *after))
+
+
+def _slice(numbers: range) -> slice:
+    return slice(numbers.start, numbers.stop if numbers.stop >= 0 else None, numbers.step)

@@ -15,7 +15,7 @@ from initcore.laws.base import Initializer
 from initcore.laws.constant import Constant
 from initcore.laws.spread import RandomUniform
 from initcore.layouts import Layout
-from initcore.layouts.base import expand
+from initcore.layouts.base import open_grid
 from initcore.random import Key, draw, fits
 
 
@@ -42,7 +42,7 @@ class Values(Initializer):
         def fill(to: NDArray[Any], final: Format, **where: Any) -> None:
             values = np.array(self.values)
             fits("the largest value", float(abs(values).max(initial=0)), final)
-            to[...] = values[expand(how["index"], 1)]
+            to[...] = values[open_grid(shape, how["index"])[0]]
 
         return draw(fill, shape, **how)
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from initcore.random import Index, Shape, check_shape
+from initcore.indices import Index, Shape, check_shape, chosen
 
 Role: TypeAlias = Literal["map", "window", "input", "output"]
 ROLES: tuple[Role, ...] = ("map", "window", "input", "output")
@@ -143,20 +143,12 @@ def _sizes(layout: Layout, shape: tuple[int, ...]) -> Sizes:
     return Sizes(math.prod(of["map"]), of["window"], math.prod(of["input"]), math.prod(of["output"]))
 
 
-def expand(index: Index | None, axes: int) -> tuple[int | slice, ...]:
-    """Return ``index`` as one item for each of so many axes."""
-    items = index if isinstance(index, tuple) else (... if index is None else index,)
-    if Ellipsis not in items:
-        items = (*items, ...)
-    at = items.index(...)
-    missing = axes - len(items) + 1
-    return (*items[:at], *[slice(None)] * missing, *items[at + 1 :])  # type: ignore[arg-type]
-
-
 def open_grid(shape: tuple[int, ...], index: Index | None) -> list[NDArray[Any]]:
     """For each axis of a tensor, the numbers on that axis of the elements of ``tensor[index]``."""
-    items = expand(index, len(shape))
-    numbers = [np.arange(size)[item] for size, item in zip(shape, items, strict=True)]
+    numbers = [
+        np.arange(item.start, item.stop, item.step) if isinstance(item, range) else np.asarray(item)
+        for item in chosen(shape, index)
+    ]
     after = [sum(other.ndim for other in numbers[axis + 1 :]) for axis in range(len(shape))]
     return [n.reshape(-1, *[1] * rest) if n.ndim else n for n, rest in zip(numbers, after, strict=True)]
 
