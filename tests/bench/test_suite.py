@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from initcore import _core
-from initcore.bench import entries, interleaved, machine, report, suite
+from initcore.bench import draws, entries, interleaved, machine, report, suite
 from initcore.bench.networks import Workload
 
 # What is quick enough for a test. Every other entry runs once in bench/, under --benchmark-disable.
@@ -26,7 +26,7 @@ def found():
 def test_every_entry_of_the_parts_is_there(found):
     result, _ = found
     assert {entry["group"] for entry in result["entries"]} == {"product m x n x k", "random numbers"}
-    assert len(result["entries"]) == len(entries.PRODUCTS) + len(entries.LAWS)
+    assert len(result["entries"]) == len(entries.PRODUCTS) + len(draws.LAWS)
     for entry in result["entries"]:
         assert entry["ratios"].keys() >= {"NumPy"} and all(value > 0 for value in entry["values"].values())
         assert ("PyTorch" in entry["missing"]) != ("PyTorch" in entry["ratios"])

@@ -21,7 +21,6 @@ from initcore.bench.interleaved import Call, Entry, optional, rate, time_per
 from initcore.bench.networks import NETWORKS, Workload
 from initcore.bench.peers import IN_BF16, PEERS, Contestant, Initcore
 from initcore.plan import aligned_empty
-from initcore.random import Key
 
 PRODUCTS = (  # m, n, k
     ("nn", 32, 128, 784),
@@ -33,10 +32,8 @@ PRODUCTS = (  # m, n, k
 )
 ACTIVATIONS = tuple(elementwise.FORWARD)
 PARAMETERS = 100_000, 10_000_000  # of an optimizer step: in the cache, and not
-LAWS = "uniform", "normal", "truncated_normal"
 
 _N = 1 << 16  # elements of an activation: 256 KB, in the second-level cache
-_SAMPLES = 1 << 20
 _ADAM = 12  # operations of a step of Adam for each parameter, roots and divisions included
 _VECTORS = {"adam": 7, "sgd": 3, "rmsprop": 5, "adagrad": 5}  # moved by an optimizer's step
 
@@ -219,44 +216,4 @@ def adam(n: int, threads: int = 1) -> Entry:
     )
 
 
-def law(name: str, threads: int = 1, dtype: str = "float32", n: int = _SAMPLES) -> Entry:
-    """Random numbers, millions in a second."""
-    torch, generator, key = optional("torch"), np.random.default_rng(0), Key(0)
-    out = np.empty(n, dtype)
-    tensor = torch and torch.empty(n, dtype=getattr(torch, dtype))
-    ours: dict[str, Call] = {
-        "uniform": lambda: _core.random_uniform(out, key.word, low=0, high=1),
-        "normal": lambda: _core.random_normal(out, key.word, mean=0, stddev=1),
-        "truncated_normal": lambda: _core.random_truncated_normal(
-            out, key.word, mean=0, stddev=1, low=-2, high=2
-        ),
-    }
-    in_numpy: dict[str, Call] = {
-        "uniform": lambda: generator.random(out=out, dtype=out.dtype),
-        "normal": lambda: generator.standard_normal(out=out, dtype=out.dtype),
-        "truncated_normal": lambda: _redrawn(generator, out),
-    }
-    in_torch: dict[str, Call] = {
-        "uniform": lambda: tensor.uniform_(0, 1),
-        "normal": lambda: tensor.normal_(0, 1),
-        "truncated_normal": lambda: torch.nn.init.trunc_normal_(tensor, 0, 1, -2, 2),
-    }
-    return Entry(
-        "random numbers",
-        name if dtype == "float32" else f"{name}, {dtype}",
-        rate("M samples/s", n / 1e6),
-        ours[name],
-        {"NumPy": in_numpy[name], "PyTorch": in_torch[name] if torch else None},
-    )
-
-
-def _redrawn(generator: np.random.Generator, out: NDArray[Any]) -> None:
-    """Truncated normal numbers, as NumPy's users get them: what falls outside is drawn anew."""
-    generator.standard_normal(out=out, dtype=out.dtype)
-    outside = np.flatnonzero(abs(out) > 2)
-    while outside.size:
-        out[outside] = generator.standard_normal(outside.size, out.dtype)
-        outside = outside[abs(out[outside]) > 2]
-
-
-__all__ = ["ACTIVATIONS", "LAWS", "NETWORKS", "PARAMETERS", "PRODUCTS"]
+__all__ = ["ACTIVATIONS", "NETWORKS", "PARAMETERS", "PRODUCTS"]

@@ -16,7 +16,7 @@ from typing import Any
 
 from initcore import _core, roof
 from initcore._validate import check_count, check_number, choose
-from initcore.bench import entries, machine, settings
+from initcore.bench import draws, entries, machine, settings
 from initcore.bench.interleaved import Entry, measure
 from initcore.bench.networks import LARGE
 
@@ -35,7 +35,7 @@ PARTS: dict[str, tuple[float, list[Callable[[int], Entry]]]] = {
         [partial(make, name) for make in (entries.activation, entries.slope) for name in entries.ACTIVATIONS],
     ),
     "optimizer": (1.5, [partial(entries.adam, n) for n in entries.PARAMETERS]),
-    "random": (0.7, [partial(entries.law, name) for name in entries.LAWS]),
+    "random": (0.7, [partial(draws.law, name) for name in draws.LAWS]),
 }
 
 
