@@ -125,7 +125,8 @@ class Depthwise(Layout):
 class ConvTransposed(Layout):
     """A transposed convolution, whose kernel is stored the other way round.
 
-    ``"io"``: (\\*window, out, in), as in Keras. ``"oi"``: (in, out / groups, \\*window), as in PyTorch.
+    ``"io"``: (\\*window, out, in), as in Keras. ``"oi"``: (in, out / groups, \\*window), as in PyTorch. Flax
+    stores it as any convolution's, (\\*window, in, out): `Conv` has its fans, but for the stride.
 
     Args:
         order: ``"io"`` or ``"oi"``.
