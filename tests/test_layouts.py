@@ -118,6 +118,13 @@ def test_strings_stand_for_plain_convolutions():
     assert layouts.of(Packed()) == Packed()
 
 
+def test_several_numbers_may_come_in_a_list():
+    assert Packed("oi", [4, 2, 2]) == Packed("oi", (4, 2, 2))
+    assert Conv("io", stride=[2, 1]) == Conv("io", stride=(2, 1))
+    assert Einsum(in_axes=-2, out_axes=[-1]) == Einsum(in_axes=(-2,), out_axes=(-1,))
+    assert len({Packed("oi", [4, 2, 2]), Packed("oi", (4, 2, 2))}) == 1
+
+
 def test_packed_maps_of_different_sizes_come_in_parts():
     layout = Packed("oi", (4, 2, 2))
     assert [(part.start, part.stop) for part in layout.split((8, 3))] == [(0, 4), (4, 6), (6, 8)]

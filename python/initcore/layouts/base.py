@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from initcore._validate import check_count
 from initcore.indices import Index, Shape, check_shape, chosen
 
 Role: TypeAlias = Literal["map", "window", "input", "output"]
@@ -163,6 +164,13 @@ def divide(size: int, parts: int, what: str) -> int:
 def ratio(a: float, b: float) -> float:
     """Return ``a / b``, a whole number where it is one."""
     return int(a // b) if a % b == 0 else a / b
+
+
+def one_or_several(name: str, value: int | Sequence[int]) -> int | tuple[int, ...]:
+    """Return a whole number from 1 as it is, and several as a tuple, else raise."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(check_count(name, each) for each in value)
+    return check_count(name, value)
 
 
 def window_axes(sizes: Sequence[int]) -> list[Axis]:

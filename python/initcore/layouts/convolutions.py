@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from initcore._validate import check_count, choose
-from initcore.layouts.base import Axis, Fans, Layout, divide, ratio, window_axes
+from initcore.layouts.base import Axis, Fans, Layout, divide, one_or_several, ratio, window_axes
 from initcore.random import Shape
 
 Order: TypeAlias = Literal["io", "oi"]
@@ -25,7 +25,7 @@ def check_order(order: str) -> None:
 def check_axes(layout: Layout, shape: tuple[int, ...], wanted: str, least: int = 2) -> None:
     """Raise ValueError if there are fewer axes than these."""
     if len(shape) < least:
-        raise ValueError(f"{layout} has at least {least} axes, {wanted}, got shape {shape}")
+        raise ValueError(f"weights of {layout} have at least {least} axes, {wanted}, got shape {shape}")
 
 
 def steps(stride: Stride, window: tuple[int, ...]) -> int:
@@ -35,11 +35,6 @@ def steps(stride: Stride, window: tuple[int, ...]) -> int:
     if len(stride) != len(window):
         raise ValueError(f"stride must have one number per axis of the window {window}, got {stride}")
     return math.prod(stride)
-
-
-def _check_stride(stride: Stride) -> None:
-    for step in stride if isinstance(stride, tuple) else (stride,):
-        check_count("stride", step)
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class Conv(Layout):
     def __post_init__(self) -> None:
         check_order(self.order)
         check_count("groups", self.groups)
-        _check_stride(self.stride)
+        object.__setattr__(self, "stride", one_or_several("stride", self.stride))
 
     def axes(self, shape: tuple[int, ...]) -> list[Axis]:
         io = self.order == "io"
@@ -144,7 +139,7 @@ class ConvTransposed(Layout):
     def __post_init__(self) -> None:
         check_order(self.order)
         check_count("groups", self.groups)
-        _check_stride(self.stride)
+        object.__setattr__(self, "stride", one_or_several("stride", self.stride))
 
     def axes(self, shape: tuple[int, ...]) -> list[Axis]:
         io = self.order == "io"

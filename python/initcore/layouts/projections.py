@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from initcore._validate import check_count
-from initcore.layouts.base import Axis, Fans, Layout, Part, Role, divide
+from initcore.layouts.base import Axis, Fans, Layout, Part, Role, divide, one_or_several
 from initcore.layouts.convolutions import Conv, Order, check_axes, check_order
 from initcore.random import Shape, check_shape
 
@@ -33,8 +32,7 @@ class Packed(Layout):
 
     def __post_init__(self) -> None:
         check_order(self.order)
-        for part in self.parts if isinstance(self.parts, tuple) else (self.parts,):
-            check_count("parts", part)
+        object.__setattr__(self, "parts", one_or_several("parts", self.parts))
 
     def axes(self, shape: tuple[int, ...]) -> list[Axis]:
         if not isinstance(self.parts, int) and len(set(self.parts)) > 1:
@@ -91,6 +89,9 @@ class Einsum(Layout):
     batch_axes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("in_axes", "out_axes", "batch_axes"):
+            axes = getattr(self, name)
+            object.__setattr__(self, name, (axes,) if isinstance(axes, int) else tuple(axes))
         axes = (*self.in_axes, *self.out_axes, *self.batch_axes)
         if (self.equation is None) == (not axes):
             raise ValueError("give an equation, or the axes that are inputs, outputs and batch")
