@@ -6,6 +6,8 @@ import mmap
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.lib.stride_tricks import as_strided
 from reference_laws import possible
 
@@ -59,6 +61,21 @@ def test_arrays_of_any_strides(row):
     for out in strided((6, 8)):
         assert row.law((6, 8), KEY, out=out) is out
         assert np.array_equal(out, whole)
+
+
+@settings(deadline=None, max_examples=300, derandomize=True, database=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 14)), max_size=3))
+def test_overlap_is_found_wherever_it_is(axes):
+    """Of any shape and strides: beside a count of the bytes that the elements have."""
+    shape, strides = [size for size, _ in axes], [stride for _, stride in axes]
+    out = as_strided(np.zeros(64, "uint16"), shape, strides)
+    starts = [sum(i * stride for i, stride in zip(at, strides, strict=True)) for at in np.ndindex(*shape)]
+    taken = [byte for start in starts for byte in (start, start + 1)]
+    if len(set(taken)) == len(taken):
+        assert opened(out) is not None
+    else:
+        with pytest.raises(ValueError, match="share memory"):
+            opened(out)
 
 
 def test_whatever_has_a_buffer():

@@ -11,7 +11,7 @@ from reference_laws import HERE, possible
 
 import initcore as ic
 from initcore.initializers import NAMED, ChronoBias
-from initcore.layouts import Conv, Packed
+from initcore.layouts import Conv, Einsum, Packed
 
 KEY = ic.Key(0) / "invariance"
 LAWS = {row.name: row.law for row in NAMED} | {"chrono": ChronoBias(100)}
@@ -106,11 +106,26 @@ def test_any_slice_of_any_tensor(tensor, dtype):
     assert part.shape == whole[index].shape and np.array_equal(part, whole[index])
 
 
-@settings(deadline=None, max_examples=200, derandomize=True, database=None)
-@given(tensors())
+@st.composite
+def named_axes(draw):
+    """A shape whose axes are inputs, outputs, maps or window as it comes, at least one of them no window."""
+    shape = tuple(draw(st.lists(st.integers(0, 4), min_size=1, max_size=5)))
+    roles = draw(
+        st.lists(st.sampled_from("iobw"), min_size=len(shape), max_size=len(shape)).filter(any_named)
+    )
+    axes = {name: tuple(i for i, role in enumerate(roles) if role == name) for name in "iob"}
+    return Einsum(in_axes=axes["i"], out_axes=axes["o"], batch_axes=axes["b"]), shape
+
+
+def any_named(roles):
+    return set(roles) != {"w"}
+
+
+@settings(deadline=None, max_examples=300, derandomize=True, database=None)
+@given(tensors().map(lambda tensor: tensor[1:3]) | named_axes())
 def test_coordinates_name_every_element_once(tensor):
     """Of any shape: the maps of a tensor have as many places as it has elements."""
-    _, layout, shape, _ = tensor
+    layout, shape = tensor
     layout = ic.layouts.of(layout)
     sizes = layout.sizes(shape)
     at = layout.coordinates(shape)
