@@ -53,7 +53,7 @@ def test_what_pytorch_has_no_number_for_is_a_sentence(name, a):
 
 
 def test_pytorchs_default_for_layers_is_a_third_of_the_variance():
-    """nn.Linear.reset_parameters: a = sqrt(5) makes the bound gain * sqrt(3 / fan_in) just 1 / sqrt(fan_in)."""
+    """In nn.Linear, a = sqrt(5) makes the bound, gain * sqrt(3 / fan_in), just 1 / sqrt(fan_in)."""
     assert theory.torch_gain("leaky_relu", math.sqrt(5)) * math.sqrt(3) == pytest.approx(1)
 
 
