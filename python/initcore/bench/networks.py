@@ -67,11 +67,11 @@ class Workload:
 
 # Epochs: as many as make small what comes once in a training, such as a look for NaN in the data.
 NETWORKS = (
-    Workload((784, 128, 10), 32, epochs=4),
-    Workload((784, 128, 64, 10), 64, epochs=4),
+    Workload((784, 128, 10), 32, epochs=2),
+    Workload((784, 128, 64, 10), 64, epochs=2),
     Workload((20, 32, 16, 2), 32, epochs=4),
     Workload((784, 512, 512, 10), 128, rows=4096),
-    Workload((784, 1024, 1024, 1024, 10), 256, rows=2048),
+    Workload((784, 1024, 1024, 1024, 10), 256, rows=1024),
 )
 
 
