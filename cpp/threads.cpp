@@ -43,9 +43,11 @@ constexpr int kYields = 200;
 // Pieces per thread: a thread that comes late costs the others at most about this part of their share.
 constexpr Index kPiecesPerThread = 4;
 
-// Having waited for t in vain, the caller works alone for this many times t: where processors are always
-// busy, a job is slower by that part of itself at most.
-constexpr int kAlonePerWait = 16;
+// Having waited for t in vain, the caller works alone for t; if it soon waits in vain again, for twice as many
+// times as before, up to this many. So where processors are always busy, jobs are slower by that part at most,
+// and a neighbour that was busy once, as other libraries' waiting threads are, costs little.
+constexpr int kMostAlonePerWait = 16;
+constexpr Clock::duration kSoon = std::chrono::milliseconds(100);
 
 // A wait that is not worth the thought: that for a worker to end its last piece of a short job.
 constexpr Clock::duration kShortWait = std::chrono::microseconds(5);
@@ -147,6 +149,7 @@ class Pool {
   const void* context_ = nullptr;
   Index units_ = 0, pieces_ = 0;
   std::atomic<Clock::time_point> alone_until_{Clock::time_point{}};
+  int alone_per_wait_ = 1;
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
   Index failed_piece_ = 0;
@@ -251,8 +254,11 @@ bool Pool::run(Index units, int threads, Task task, const void* context) {
   const Clock::time_point done = Clock::now();
   owner_.wait([&] { return finished_.load() == pieces_; });
   const Clock::duration waited = Clock::now() - done;
-  if (waited > kShortWait && waited > (done - start) / 2)
-    alone_until_.store(done + (1 + kAlonePerWait) * waited);
+  if (waited > kShortWait && waited > (done - start) / 2) {
+    const bool again = start - alone_until_.load() < kSoon;
+    alone_per_wait_ = again ? std::min(2 * alone_per_wait_, kMostAlonePerWait) : 1;
+    alone_until_.store(done + (1 + alone_per_wait_) * waited);
+  }
   const std::exception_ptr failure = std::exchange(failure_, nullptr);
   busy_.store(false, std::memory_order_release);
   if (failure) std::rethrow_exception(failure);
