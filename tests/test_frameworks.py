@@ -6,8 +6,35 @@ from pathlib import Path
 
 import pytest
 
+import initcore as ic
+
 os.environ.setdefault("KERAS_BACKEND", "jax")  # what Keras imports by default is not there
 PAGE = Path(__file__).parent.parent / "docs" / "frameworks.md"
+
+
+@pytest.mark.peers
+def test_one_line_makes_a_deep_network_learn():
+    torch = pytest.importorskip("torch", reason="trains a network of PyTorch, as its user would")
+    nn, digits = torch.nn, ic.datasets.load("digits")
+    x, xt = (torch.tensor(data, dtype=torch.float32) for data in (digits.x_train, digits.x_test))
+    y, yt = (torch.tensor(data).long() for data in (digits.y_train, digits.y_test))
+
+    def accuracy(one_line):
+        torch.manual_seed(0)
+        hidden = [part for _ in range(19) for part in (nn.Linear(64, 64), nn.Tanh())]
+        model = nn.Sequential(*hidden, nn.Linear(64, 10))
+        if one_line:
+            ic.initialize(model)
+        optimizer = torch.optim.SGD(model.parameters(), 0.02, momentum=0.9)
+        for _ in range(8):
+            for rows in torch.randperm(len(x)).split(64):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+                optimizer.step()
+        return (model(xt).argmax(dim=1) == yt).double().mean().item()
+
+    assert accuracy(one_line=False) < 0.3  # 0.10: chance
+    assert accuracy(one_line=True) > 0.8  # 0.93
 
 
 @pytest.mark.peers

@@ -246,3 +246,32 @@ def test_half_precision_models():
     ic.initialize(model), ic.initialize(whole)
     rounded = array(keras.ops.cast(whole.layers[0].kernel.value, "bfloat16")).astype(float)
     assert np.array_equal(array(model.layers[0].kernel.value).astype(float), rounded)
+
+
+def test_layers_of_ones_own_are_made_known():
+    from initcore.keras import model as adapter
+
+    class Mine(L.Layer):
+        def build(self, shape):
+            self.w = self.add_weight(shape=(7, shape[-1]), name="w", initializer="ones")
+            self.b = self.add_weight(shape=(7,), name="b", initializer="ones")
+
+        def compute_output_shape(self, shape):
+            return (*shape[:-1], 7)
+
+        def call(self, x):
+            return keras.ops.add(keras.ops.matmul(x, keras.ops.transpose(self.w)), self.b)
+
+    x = keras.Input((5,))
+    model = keras.Model(x, keras.activations.relu(Mine()(x)))
+    assert not any(row.changed for row in ic.initialize(model))
+    ours.register(Mine, w=("kernel", "oi"), b="bias")
+    try:
+        table = ic.initialize(model)
+        assert table["mine/w"].std == pytest.approx((2 / 5) ** 0.5) and table["mine/b"].scheme == "zeros"
+        with pytest.raises(ValueError, match="role"):
+            ours.register(Mine, w="weights")
+        with pytest.raises(TypeError, match="class of layers"):
+            ours.register(dict, w="kernel")
+    finally:
+        adapter._REGISTERED.clear()

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from initcore import initializers
+from initcore import initializers, layouts
+from initcore._validate import choose
 from initcore.apply.parameter import Parameter
 from initcore.laws import Constant, ForgetGateBias, Initializer, Ones, Orthogonal, RandomNormal, Zeros
+from initcore.layouts import LayoutLike
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,21 @@ class Choice:
     initializer: Initializer | None
     why: str
     by: Literal["auto", "name", "rule"] = "auto"
+
+
+def parse(what: Any, usual: LayoutLike) -> tuple[str, LayoutLike]:
+    """Return role and layout of what a user says of a tensor: a role, or a pair of both.
+
+    Raises:
+        ValueError: There is no such role or layout.
+
+    >>> parse("bias", "io"), parse(("kernel", "oi"), "io")
+    (('bias', 'io'), ('kernel', 'oi'))
+    """
+    role, layout = what if isinstance(what, tuple) else (what, usual)
+    choose("role", role, ROLES)
+    layouts.of(layout)
+    return role, layout
 
 
 class Role(NamedTuple):

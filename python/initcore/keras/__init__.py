@@ -14,12 +14,13 @@ from typing import Any
 
 from initcore.apply import initialize, named
 from initcore.keras.initializer import Initializer, subclass
+from initcore.keras.model import register
 
 # Classes, so that a saved model and a pickle find them here.
 _CLASSES = {named.class_name(name): subclass(name) for name in named.ROWS}
 globals().update(_CLASSES)
 
-__all__ = ["Initializer", "initialize", *_CLASSES]
+__all__ = ["Initializer", "initialize", "register", *_CLASSES]
 
 
 def __getattr__(name: str) -> Any:

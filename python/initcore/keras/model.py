@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import keras
 
 from initcore import activations
-from initcore.apply import named
+from initcore.apply import named, roles
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.keras import feeds
 from initcore.laws import Initializer
@@ -69,6 +69,30 @@ def parameters(model: Any, activation: Any = None) -> list[Parameter]:
             place = _Place(f"{prefix}{variable.name}", layer, within, variable)
             same.setdefault(id(variable), []).append(place)
     return [_described(places, given) for places in same.values()]
+
+
+def register(kind: type, **tensors: Any) -> None:
+    """Say what the tensors of a layer of one's own are for, so that `initialize` knows what to do.
+
+    Args:
+        kind: The layer's class; its subclasses are meant too.
+        **tensors: For each tensor by name its role, out of `initcore.apply.ROLES`; or a pair of role and
+            layout, where that is not ``"io"``.
+
+    Raises:
+        TypeError, ValueError: It is no class of layers, or there is no such role or layout.
+
+    >>> class Scale(keras.layers.Layer):
+    ...     def build(self, shape):
+    ...         self.factor = self.add_weight(shape=shape[-1:], name="factor")
+    >>> register(Scale, factor="scale")
+    """
+    if not (isinstance(kind, type) and issubclass(kind, keras.layers.Layer)):
+        raise TypeError(f"kind must be a class of layers, got {kind!r}")
+    _REGISTERED[kind] = {name: _Part(*roles.parse(what, "io")) for name, what in tensors.items()}
+
+
+_REGISTERED: dict[type, dict[str, _Part]] = {}
 
 
 def branches(model: Any) -> NoReturn:
@@ -130,6 +154,9 @@ def _snake(name: str) -> str:
 
 
 def _part(layer: Any, name: str) -> _Part:
+    for own in type(layer).__mro__:
+        if own in _REGISTERED:
+            return _REGISTERED[own].get(name, _Part("other"))
     for kind, parts in _LAYERS:
         if isinstance(layer, kind):
             return parts(layer).get(name, _Part("other"))

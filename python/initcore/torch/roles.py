@@ -12,10 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from initcore import layouts
-from initcore._validate import choose
-from initcore.apply import ROLES
 from initcore.apply.parameter import Feeds
+from initcore.apply.roles import parse
 from initcore.laws import Constant, Initializer, RandomNormal
 from initcore.layouts import Conv, ConvTransposed, Einsum, Embedding, LayoutLike, Packed
 
@@ -75,13 +73,7 @@ def register(kind: type[nn.Module], **tensors: Any) -> None:
     """
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
         raise TypeError(f"kind must be a class of modules, got {kind!r}")
-    parts = {}
-    for name, what in tensors.items():
-        role, layout = what if isinstance(what, tuple) else (what, "oi")
-        choose("role", role, ROLES)
-        layouts.of(layout)
-        parts[name] = Part(role, layout)
-    _REGISTERED[kind] = parts
+    _REGISTERED[kind] = {name: Part(*parse(what, "oi")) for name, what in tensors.items()}
 
 
 _REGISTERED: dict[type, dict[str, Part]] = {}
