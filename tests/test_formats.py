@@ -41,11 +41,7 @@ def value(array, dtype):
     return (array.astype(np.uint32) << 16).view(np.float32) if dtype == "bfloat16" else array
 
 
-def offered(law):
-    return [name for name, form in FORMATS.items() if not (form.complex and law == "orthogonal")]
-
-
-CASES = [(law, dtype) for law in LAWS for dtype in offered(law)]
+CASES = [(law, dtype) for law in LAWS for dtype in FORMATS]
 cases = pytest.mark.parametrize("law, dtype", CASES)
 
 

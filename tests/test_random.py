@@ -144,7 +144,6 @@ def test_float16_is_float32_rounded_and_keeps_the_bounds():
         (ValueError, lambda: Key(0).normal((2**40, 2**40))),
         (TypeError, lambda: Key(0).normal(3, dtype="int32")),
         (TypeError, lambda: Key(0).normal(3, out=np.zeros(3, np.uint16))),
-        (TypeError, lambda: Key(0).orthogonal((3, 3), dtype=complex)),
         (TypeError, lambda: Key(0).normal(3, dtype=object)),
         (TypeError, lambda: Key(0).normal(3, dtype="float33")),
         (TypeError, lambda: Key(0).normal(3, out=[0.0, 0.0, 0.0])),

@@ -15,7 +15,9 @@ KEY = Key(0) / "orthogonal"
 GOLDEN = Path(__file__).with_name("golden_orthogonal.json")
 SHAPES = [(1, 1), (1, 7), (7, 1), (5, 5), (31, 33), (33, 32), (64, 100), (130, 40), (2, 3, 4), (3, 2, 7, 5)]
 
-dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+DTYPES = "float32", "float64", "complex64", "complex128"
+
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 
@@ -23,7 +25,7 @@ def entries(dtype):
     """What the golden file says of one dtype."""
     small, large = KEY.orthogonal((3, 4), dtype=dtype), KEY.orthogonal((100, 70), 2, dtype=dtype, step=7)
     return {
-        "first": [float(x).hex() for x in small.ravel()],
+        "first": [float(x).hex() for x in small.view(small.real.dtype).ravel()],
         "sha256": hashlib.sha256(large.tobytes()).hexdigest(),
     }
 
@@ -36,10 +38,10 @@ def test_the_bits_are_those_of_the_golden_file(dtype, isa):
 
 def error(w):
     """Root of the mean squared error of w w^T - 1, by rows, and its largest element."""
-    w = w.astype(np.float64)
+    w = w.astype(np.complex128 if np.iscomplexobj(w) else np.float64)
     w = w if w.shape[-2] <= w.shape[-1] else w.swapaxes(-1, -2)
-    away = w @ w.swapaxes(-1, -2) - np.eye(w.shape[-2])
-    return math.sqrt((away**2).sum(axis=(-1, -2)).max() / w.shape[-2]), abs(away).max()
+    away = abs(w @ w.swapaxes(-1, -2).conj() - np.eye(w.shape[-2]))
+    return math.sqrt((away**2).sum(axis=(-1, -2)).max() / w.shape[-2]), away.max()
 
 
 @dtypes
@@ -51,7 +53,7 @@ def test_the_shorter_side_is_orthonormal(shape, dtype, isa):
     assert max(error(KEY.orthogonal(shape, 4, dtype=dtype) / 4)) < 10 * eps
 
 
-@dtypes
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.peers
 def test_it_is_no_worse_than_lapack(dtype):
     torch = pytest.importorskip("torch", reason="compares with PyTorch's matrices, which come from LAPACK")
@@ -74,9 +76,10 @@ PARTS = [
 
 @shapes
 @pytest.mark.parametrize("part", PARTS, ids=str)
-def test_a_part_has_the_bits_of_the_whole(shape, part, isa):
-    whole = KEY.orthogonal(shape)
-    assert KEY.orthogonal(shape, index=part).tobytes() == whole[part].tobytes()
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_a_part_has_the_bits_of_the_whole(shape, part, dtype, isa):
+    whole = KEY.orthogonal(shape, dtype=dtype)
+    assert KEY.orthogonal(shape, dtype=dtype, index=part).tobytes() == whole[part].tobytes()
 
 
 def test_a_part_may_be_of_panels_that_come_late():
@@ -151,6 +154,22 @@ def test_traces_of_powers_are_those_of_the_haar_measure(many):
     assert abs(signs.mean()) < 5 / math.sqrt(DRAWS) and np.allclose(abs(signs), 1)
 
 
+def test_unitary_matrices_follow_the_haar_measure():
+    """Diaconis & Shahshahani 1994, theorem 1: tr U^k has mean 0, |tr U^k|^2 mean k, (tr U^k)^2 mean 0."""
+    many = KEY.orthogonal((DRAWS, N, N), dtype="complex128")
+    power = np.broadcast_to(np.eye(N), many.shape)
+    for k in range(1, 5):
+        power = power @ many
+        trace = np.trace(power, axis1=1, axis2=2)
+        assert abs(trace.mean()) < 5 * math.sqrt(k / DRAWS)
+        assert abs((abs(trace) ** 2).mean() - k) < 5 * k / math.sqrt(DRAWS)
+        assert abs((trace**2).mean()) < 5 * k * math.sqrt(2 / DRAWS)
+    phase = np.sort(np.angle(np.linalg.det(many)) / (2 * math.pi) + 0.5)  # uniform
+    assert abs(phase - np.arange(DRAWS) / DRAWS).max() * math.sqrt(DRAWS) < 2.5
+    away = abs((abs(many) ** 2).mean(0) - 1 / N) / math.sqrt((2 / (N * (N + 1)) - 1 / N**2) / DRAWS)
+    assert away.max() < 5.5
+
+
 @pytest.mark.parametrize(
     "failure, call",
     [
@@ -172,6 +191,4 @@ def test_nothing_to_draw():
 
 
 if __name__ == "__main__":
-    GOLDEN.write_text(
-        json.dumps({dtype: entries(dtype) for dtype in ["float32", "float64"]}, indent=1) + "\n"
-    )
+    GOLDEN.write_text(json.dumps({dtype: entries(dtype) for dtype in DTYPES}, indent=1) + "\n")

@@ -1,5 +1,10 @@
 // Random orthogonal matrices: any rows and columns of one, into an array of any strides. bfloat16 comes as
 // uint16.
+#include <pybind11/complex.h>
+
+#include <complex>
+#include <cstring>
+
 #include "bindings/array.h"
 #include "dispatch.h"
 #include "orthogonal.h"
@@ -21,31 +26,42 @@ void random_orthogonal(py::array& out, std::uint64_t key, Index width, std::pair
   check(inside(rows, height) && inside(columns, count), "no row or column of the matrix has that number");
   check(offset >= 0, "no element of a stream has a negative number");
   const RandomKernels<float>& random = kernels().random.f32;
-  const auto draw = [&]<typename T, typename Out>(void (*round)(const float*, std::uint16_t*, Index)) {
+  /// Elements of type Out, each made of `set(out, real, imaginary)`.
+  const auto draw = [&]<typename T, typename Out>(bool is_complex, const auto& set) {
     char* to = static_cast<char*>(out.mutable_data());
     const Index down = out.strides(0), along = out.strides(1);
     const T factor = static_cast<T>(gain);
     const py::gil_scoped_release nogil;
-    orthogonal<T>({{key, step}, offset, width}, {rows.first, rows.second, height},
-                  [&](Index i, const T* row) {
+    orthogonal<T>({{key, step}, offset, width}, {rows.first, rows.second, height}, is_complex,
+                  [&](Index i, const T* real, const T* imaginary) {
                     for (Index j = 0; j < count; ++j) {
-                      const T value = factor * row[columns.first + j * columns.second];
+                      const Index at = columns.first + j * columns.second;
                       Out result;
-                      if constexpr (std::is_same_v<T, Out>) {
-                        result = value;
-                      } else {
-                        round(&value, &result, 1);
-                      }
+                      set(result, factor * real[at], factor * imaginary[at]);
                       std::memcpy(to + i * down + j * along, &result, sizeof(Out));
                     }
                   });
   };
+  const auto rounded = [&](auto round) {
+    draw.template operator()<float, std::uint16_t>(
+        false, [&](std::uint16_t& result, float real, float) { round(&real, &result, 1); });
+  };
+  const auto both = [&]<typename T>() {
+    draw.template operator()<T, std::complex<T>>(
+        true, [](std::complex<T>& result, T real, T imaginary) { result = {real, imaginary}; });
+  };
   if (holds<std::uint16_t>(out)) {
-    draw.template operator()<float, std::uint16_t>(random.to_bfloat16);
+    rounded(random.to_bfloat16);
   } else if (out.dtype().kind() == 'f' && out.itemsize() == 2) {
-    draw.template operator()<float, std::uint16_t>(random.to_float16);
+    rounded(random.to_float16);
+  } else if (holds<std::complex<float>>(out)) {
+    both.template operator()<float>();
+  } else if (holds<std::complex<double>>(out)) {
+    both.template operator()<double>();
   } else {
-    with_dtype(dtype_of(out, "out"), [&]<typename T>() { draw.template operator()<T, T>(nullptr); });
+    with_dtype(dtype_of(out, "out"), [&]<typename T>() {
+      draw.template operator()<T, T>(false, [](T& result, T real, T) { result = real; });
+    });
   }
 }
 

@@ -72,33 +72,75 @@ double squares(const T* x, Index n) {
 }
 
 template <typename T>
-T reflection(T* x, Index n, double* tau) {
+void reflection(T* x, Index n, double* tau, T* sign) {
   const double first = x[0], square = squares(x, n), length = __builtin_sqrt(square);
   *tau = 0;
-  if (square == 0) return 1;
+  *sign = first < 0 ? T(1) : T(-1);
+  if (square == 0) return;
   // x + sign(x_0) |x| e_0, of which nothing cancels, over its first element.
   const double scale = 1 / (first < 0 ? first - length : first + length);
 #pragma omp simd
   for (Index i = 1; i < n; ++i) x[i] = static_cast<T>(x[i] * scale);
   x[0] = 1;
   *tau = 2 / (1 + squares(x + 1, n - 1));
-  return first < 0 ? T(1) : T(-1);
 }
 
 template <typename T>
-void triangle(const T* gram, const double* tau, T* to) {
+void complex_reflection(T* x, Index n, double* tau, T* sign) {
+  // The parts lie apart: of neighbours GCC 12 would make fused operations, which -ffp-contract=off forbids.
+  T *real = x, *imaginary = x + n;
+  const double a = real[0], b = imaginary[0], size = __builtin_sqrt(a * a + b * b);
+  const double length = __builtin_sqrt(squares(x, 2 * n));
+  *tau = 0;
+  sign[0] = -1;
+  sign[1] = 0;
+  if (size == 0) return;
+  const double cosine = a / size, sine = b / size, scale = 1 / (size + length);
+  const double re = cosine * scale, im = -sine * scale;
+#pragma omp simd
+  for (Index i = 1; i < n; ++i) {
+    const double u = real[i], v = imaginary[i];
+    real[i] = static_cast<T>(u * re - v * im);
+    imaginary[i] = static_cast<T>(u * im + v * re);
+  }
+  real[0] = 1;
+  imaginary[0] = 0;
+  sign[0] = static_cast<T>(-cosine);
+  sign[1] = static_cast<T>(sine);
+  *tau = 2 / (1 + squares(real + 1, n - 1) + squares(imaginary + 1, n - 1));
+}
+
+template <bool kComplex, typename T>
+void invert(const T* const gram[2], const double* tau, T* const to[2]) {
   // Column by column: T_jj = tau_j, T_ij = -tau_j (sum of T_ik gram_kj over k from i to j - 1).
-  double t[kTile][kTile] = {};
+  double re[kTile][kTile] = {}, im[kComplex ? kTile : 1][kTile] = {};
   for (Index j = 0; j < kTile; ++j) {
     for (Index i = 0; i < j; ++i) {
-      double sum = 0;
-      for (Index k = i; k < j; ++k) sum += t[i][k] * gram[k * kTile + j];
-      t[i][j] = -tau[j] * sum;
+      double sum = 0, other = 0;
+      for (Index k = i; k < j; ++k) {
+        const double g = gram[0][k * kTile + j];
+        sum += re[i][k] * g;
+        if constexpr (kComplex) {
+          const double h = gram[1][k * kTile + j];
+          sum -= im[i][k] * h;
+          other += re[i][k] * h + im[i][k] * g;
+        }
+      }
+      re[i][j] = -tau[j] * sum;
+      if constexpr (kComplex) im[i][j] = -tau[j] * other;
     }
-    t[j][j] = tau[j];
+    re[j][j] = tau[j];
   }
   for (Index i = 0; i < kTile; ++i)
-    for (Index j = 0; j < kTile; ++j) to[j * kTile + i] = static_cast<T>(-t[i][j]);
+    for (Index j = 0; j < kTile; ++j) {
+      to[0][j * kTile + i] = static_cast<T>(-re[i][j]);
+      if constexpr (kComplex) to[1][j * kTile + i] = static_cast<T>(im[i][j]);
+    }
+}
+
+template <typename T>
+void triangle(const T* const gram[2], const double* tau, T* const to[2]) {
+  (gram[1] ? invert<true, T> : invert<false, T>)(gram, tau, to);
 }
 
 template <typename T>
@@ -110,7 +152,7 @@ void transpose(const T* from, T* to) {
 
 template <typename T>
 constexpr OrthogonalKernels<T> table() {
-  return {reflection<T>, triangle<T>, transpose<T>, add_product<T>};
+  return {reflection<T>, complex_reflection<T>, triangle<T>, transpose<T>, add_product<T>};
 }
 
 }  // namespace

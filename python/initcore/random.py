@@ -234,11 +234,12 @@ class Key:
     ) -> NDArray[Any]:
         """Draw matrices with orthonormal rows, or columns if these are the fewer, times ``gain``.
 
-        By the Haar measure: no direction is preferred. The last two axes are the matrix; each place of the
-        others has one of its own. It is a product of Householder reflections of normal vectors (Stewart 1980,
-        doi:10.1137/0717034), so that some of the rows, or of the columns if these are the fewer, cost only
-        the reflections up to the last of them: row i of n columns costs 4 n i operations, an n x n matrix
-        4/3 n^3. See `draw` for the arguments in common.
+        By the Haar measure: no direction is preferred. Complex matrices are unitary. The last two axes are
+        the matrix; each place of the others has one of its own. It is a product of Householder reflections of
+        normal vectors (Stewart 1980, doi:10.1137/0717034), so that some of the rows, or of the columns if
+        these are the fewer, cost only the reflections up to the last of them: row i of n columns costs 4 n i
+        operations, an n x n matrix 4/3 n^3; complex ones four times as much. See `draw` for the arguments in
+        common.
 
         >>> w = Key(0).orthogonal((3, 4), dtype="float64")
         >>> bool(abs(w @ w.T - np.eye(3)).max() < 1e-14)
@@ -253,7 +254,7 @@ class Key:
         def fill(to: NDArray[Any], form: Format, **where: Any) -> None:
             fits("gain", gain, form)
             if form.complex:
-                raise TypeError(f"orthogonal matrices are real, got dtype {form.name}")
+                to = to.view(form.name)[..., 0]
             if to.size == 0:
                 return
             # All steps upwards, the fewer rows than columns.

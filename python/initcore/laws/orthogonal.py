@@ -24,8 +24,7 @@ class Orthogonal(MatrixLaw):
     query, key and value. A slice costs, in each map that it touches, the reflections up to its last row, or
     column if these are the fewer: for the first tenth of a square a sixtieth of the whole.
 
-    Complex weights are unitary; they come from LAPACK's QR, whose last bits can differ from one LAPACK to
-    another, and a slice costs the maps that it touches.
+    Complex weights are unitary.
 
     >>> w = Orthogonal()((4, 3), key=0, dtype="float64")
     >>> bool(abs(w.T @ w - np.eye(3)).max() < 1e-14)
@@ -42,7 +41,7 @@ class Orthogonal(MatrixLaw):
 
     def _fill(self, to: NDArray[Any], chosen: Elements, key: Key) -> None:
         matrices = chosen.sizes.maps, chosen.rows, chosen.sizes.outputs
-        if chosen.index is not None or to.dtype.kind == "c":
+        if chosen.index is not None:
             at = chosen.at.map, chosen.row, chosen.at.output
             to[...] = _block(matrices, at, self.gain, key, to.dtype)
             return
@@ -96,27 +95,8 @@ def _block(
     dtype: np.dtype[Any],
 ) -> NDArray[Any]:
     """Elements of orthogonal matrices, out of the smallest block of these that has them all."""
-    if dtype.kind == "c":
-        return _unitary(shape, at, gain, key)
     first = [int(numbers.min()) for numbers in at]
     index = tuple(slice(low, int(numbers.max()) + 1) for low, numbers in zip(first, at, strict=True))
     block = key.orthogonal(shape, gain, dtype=dtype, index=index)
     found: NDArray[Any] = block[tuple(numbers - low for low, numbers in zip(first, at, strict=True))]
     return found
-
-
-def _unitary(
-    shape: tuple[int, ...], at: tuple[NDArray[Any], NDArray[Any], NDArray[Any]], gain: float, key: Key
-) -> NDArray[Any]:
-    """Elements of unitary matrices: of the Haar measure once R's diagonal is positive (Mezzadri 2007)."""
-    _, rows, columns = shape
-    maps, which = np.unique(at[0], return_inverse=True)
-    found = np.empty((len(maps), rows, columns), np.complex128)
-    for to, number in zip(found, maps, strict=True):
-        normal = key.normal((max(rows, columns), min(rows, columns)), dtype="complex128", step=int(number))
-        q, r = np.linalg.qr(normal)
-        diagonal = np.diagonal(r)
-        q *= gain * diagonal / abs(diagonal)
-        to[...] = q if rows >= columns else q.T
-    chosen: NDArray[Any] = found[which.reshape(np.shape(at[0])), at[1], at[2]]
-    return chosen
