@@ -1,7 +1,8 @@
-"""The page on PyTorch, Keras and JAX."""
+"""The page on PyTorch, Keras and JAX, and what the README shows of it."""
 
 import doctest
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 import initcore as ic
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # what Keras imports by default is not there
-PAGE = Path(__file__).parent.parent / "docs" / "frameworks.md"
+ROOT = Path(__file__).parent.parent
+README, PAGE = ROOT / "README.md", ROOT / "docs" / "frameworks.md"
 
 
 @pytest.mark.peers
@@ -35,6 +37,14 @@ def test_one_line_makes_a_deep_network_learn():
 
     assert accuracy(one_line=False) < 0.3  # 0.10: chance
     assert accuracy(one_line=True) > 0.8  # 0.93
+
+
+@pytest.mark.peers
+def test_the_example_of_the_readme_is_true():
+    pytest.importorskip("torch", reason="initializes a model of PyTorch")
+    (example,) = re.findall(r"```pycon\n(.*?)```", README.read_text(), re.S)
+    test = doctest.DocTestParser().get_doctest(example, {}, "README.md", str(README), 0)
+    assert doctest.DocTestRunner().run(test).failed == 0
 
 
 @pytest.mark.peers
