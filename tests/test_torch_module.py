@@ -97,6 +97,12 @@ def test_what_cannot_be_decided_is_said_and_asked_for():
     assert "silu" in table["body.0.weight"].why
 
 
+def test_a_list_of_modules_has_no_order():
+    model = nn.ModuleList([nn.Linear(3, 3), nn.ReLU()])
+    assert "ModuleList" in ic.initialize(model)["0.weight"].why
+    assert ic.initialize(model, activation="relu")["0.weight"].scheme == "he_normal"
+
+
 def test_an_activation_of_ones_own_has_its_gain():
     class Cube(nn.Module):
         def forward(self, x):

@@ -83,7 +83,10 @@ def of(model: nn.Module) -> dict[str, Feeds]:
     {'1': 'no activation', '0.down': 'relu', '0.up': 'silu'}
     """
     found: dict[str, Feeds] = {}
-    _trace(model, "", Feeds(None, how="the model ends there"), found)
+    end = Feeds(None, how="the model ends there")
+    if isinstance(model, nn.ModuleList | nn.ModuleDict):
+        end = Feeds(known=False, how=f"{type(model).__name__} has no forward")
+    _trace(model, "", end, found)
     return found
 
 
