@@ -1,6 +1,9 @@
 """Tensors spread over processes: every process draws its part, and all together hold the whole."""
 
 import multiprocessing
+import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +14,6 @@ torch = pytest.importorskip("torch", reason="spreads tensors of a live PyTorch")
 pytestmark = [
     pytest.mark.peers,
     pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),  # of fork beside threads
 ]
 spread = pytest.importorskip("torch.distributed.tensor", reason="spreads tensors over processes")
 fake = pytest.importorskip("torch.testing._internal.distributed.fake_pg", reason="makes processes up")
@@ -44,18 +46,28 @@ def part_of(arguments):
     return table.to_dict(), {name: (index, local.numpy()) for name, (local, index) in parts.items()}
 
 
-def in_processes(tasks):
-    """Each task in a process of its own, since one has one rank."""
-    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as pool:
-        return pool.map(part_of, tasks, chunksize=1)
+def run(path):
+    """Write what all processes of all cases hold; each is one of its own, since it has one rank."""
+    tasks = [(rank, mesh, scheme) for mesh, scheme in CASES for rank in range(int(np.prod(mesh)))]
+    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as pool, open(path, "wb") as file:
+        pickle.dump(dict(zip(tasks, pool.map(part_of, tasks, chunksize=1), strict=True)), file)
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory):
+    """By rank, mesh and scheme; from another program, since this one may have threads that no fork survives."""
+    path = tmp_path_factory.mktemp("shards") / "held"
+    subprocess.run([sys.executable, __file__, str(path)], check=True, timeout=300)
+    return pickle.loads(path.read_bytes())
 
 
 @pytest.mark.parametrize("mesh, scheme", CASES, ids=str)
-def test_all_processes_together_hold_what_one_would(mesh, scheme):
+def test_all_processes_together_hold_what_one_would(held, mesh, scheme):
     whole = network()
     expected = ic.initialize(whole, scheme, seed=3).to_dict()
     joined = {name: np.full(tensor.shape, np.nan, np.float32) for name, tensor in whole.named_parameters()}
-    for table, parts in in_processes([(rank, mesh, scheme) for rank in range(int(np.prod(mesh)))]):
+    for rank in range(int(np.prod(mesh))):
+        table, parts = held[rank, mesh, scheme]
         assert table == expected
         for name, (index, local) in parts.items():
             joined[name][index] = local
@@ -74,3 +86,7 @@ def test_what_is_not_a_part_is_left():
         assert not row.changed and "Partial" in row.why
     finally:
         torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    run(sys.argv[1])
