@@ -55,7 +55,7 @@ def run(path):
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory):
-    """By rank, mesh and scheme; from another program, since this one may have threads that no fork survives."""
+    """By rank, mesh and scheme; from a program of its own, since no fork survives the threads of this one."""
     path = tmp_path_factory.mktemp("shards") / "held"
     subprocess.run([sys.executable, __file__, str(path)], check=True, timeout=300)
     return pickle.loads(path.read_bytes())
