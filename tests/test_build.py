@@ -97,6 +97,30 @@ def test_so_does_one_of_products_in_bf16(name, tmp_path):
     assert_exports(CPP / "kernels" / "bf16" / f"{name}.cpp", row, "bf16", tmp_path)
 
 
+@linux
+@pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler")
+@pytest.mark.parametrize(
+    "source", [path for path in KERNELS if path.stem.startswith("random")], ids=lambda path: path.stem
+)
+def test_nothing_is_fused_where_the_bits_are_promised(source, tmp_path):
+    """GCC 12 makes fused operations of neighbouring sums and differences even under -ffp-contract=off."""
+    for row in _core.build()["isa_flags"].split("; "):
+        isa, target = row.split()[0], tmp_path / "kernel.s"
+        flags = [
+            "-std=gnu++20",
+            "-O3",
+            "-fPIC",
+            "-fopenmp-simd",
+            "-fno-math-errno",
+            "-fno-trapping-math",
+            "-Wno-psabi",
+        ]
+        command = [COMPILER, *flags, "-ffp-contract=off", *row.split("|")[2].split()]
+        command += [f"-DINITCORE_ISA={isa}", f"-I{CPP}", "-S", str(source), "-o", str(target)]
+        subprocess.run(command, check=True)
+        assert not re.search(r"^\s+v?fn?m(add|sub|la|ls)\w*\s", target.read_text(), re.M), isa
+
+
 def assert_exports(source, row, symbol, tmp_path):
     isa = row.split()[0]
     flags = row.split("|")[2].split()
