@@ -165,3 +165,21 @@ def test_layers_that_cannot_be_traced_leave_the_others():
     assert roles_of(Untraceable())["body.1.conv2.weight"] == "mlp_last"
     with pytest.raises(ValueError, match="branch"):
         ic.initialize(nn.Linear(3, 3), residual="fixup")
+
+
+class Vit(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, 4)
+        self.positions = nn.Parameter(torch.zeros(1, 4, 8))
+        self.blocks = nn.Sequential(*(Block(8, packed=True) for _ in range(2)))
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, images):
+        x = self.patches(images).flatten(2).transpose(1, 2) + self.positions
+        return self.head(self.blocks(x)[:, 0])
+
+
+def test_a_forward_that_slices():
+    table = ic.initialize(Vit(), residual="fixup")
+    assert table["head.weight"].scheme == table["blocks.1.down.weight"].scheme == "zeros"

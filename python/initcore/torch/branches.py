@@ -63,7 +63,7 @@ def _traced(model: nn.Module, prefix: str, found: dict[str, Place]) -> None:
         before[node] = 1 << i
         for source in node.all_input_nodes:
             before[node] |= before[source]
-        sources = [source for source in node.args if source in before]
+        sources = node.all_input_nodes
         if _name(node) in _ADD and len(sources) == 2:
             parted = [before[a] & ~before[b] for a, b in (sources, sources[::-1])]
             counts = [(side & kernels).bit_count() for side in parted]
