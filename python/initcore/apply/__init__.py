@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from initcore.apply.decision import Decision, check
+from initcore.apply.decision import Decision, carry_out, check
 from initcore.apply.depth import resolve, with_depth
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.apply.roles import ROLES
@@ -116,8 +116,7 @@ def initialize(
     decisions = [Decision(*parts) for parts in zip(tensors, choices, rates, strict=True)]
     for decision in decisions:
         check(decision, key)
-    for decision in decisions:
-        decision.carry_out(key)
+    carry_out(decisions, key)
     return Table([decision.row() for decision in decisions], notes)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from initcore.apply.named import DRAWN
 from initcore.apply.parameter import Parameter
 from initcore.apply.roles import Choice
 from initcore.apply.scaled import Scaled
@@ -59,7 +61,21 @@ def check(decision: Decision, key: Key) -> None:
     if law is None:
         return
     nothing: dict[str, Any] = {"index": (slice(0, 0),)} if tensor.shape else {}
+    dtype = tensor.dtype if tensor.dtype in DRAWN else "float32"
     try:
-        law(tensor.shape, key / tensor.name, layout=tensor.layout, **nothing)
+        law(tensor.shape, key / tensor.name, dtype, tensor.layout, **nothing)
     except ValueError as error:
         raise ValueError(f"{tensor.name}, a {tensor.role}, cannot start as {law!r}: {error}") from None
+
+
+def carry_out(decisions: Sequence[Decision], key: Key) -> None:
+    """Set all tensors, or none: what may refuse a value, a parametrization, comes first and is remembered."""
+    changed = [decision for decision in decisions if decision.choice.initializer is not None]
+    undo = [remember() for decision in changed if (remember := decision.tensor.remember)]
+    try:
+        for decision in sorted(changed, key=lambda decision: decision.tensor.remember is None):
+            decision.carry_out(key)
+    except BaseException:
+        for bring_back in undo:
+            bring_back()
+        raise

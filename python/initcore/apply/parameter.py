@@ -64,6 +64,8 @@ class Parameter:
         aliases: Its other names, if it is tied.
         start: How the layer itself says that it starts, if it does.
         left: Why it is not touched, if so.
+        remember: Where ``fill`` may fail for reasons of the model's own: called before, it returns a function
+            that brings the tensor's value back.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Parameter:
     aliases: tuple[str, ...] = ()
     start: Initializer | None = None
     left: str = ""
+    remember: Callable[[], Callable[[], None]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
