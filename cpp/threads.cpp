@@ -43,9 +43,9 @@ constexpr int kYields = 200;
 // Pieces per thread: a thread that comes late costs the others at most about this part of their share.
 constexpr Index kPiecesPerThread = 4;
 
-// Having waited for t in vain, the caller works alone for t; if it soon waits in vain again, for twice as many
-// times as before, up to this many. So where processors are always busy, jobs are slower by that part at most,
-// and a neighbour that was busy once, as other libraries' waiting threads are, costs little.
+// Having waited for t in vain, the caller works alone for t; if it soon waits in vain again, for twice as
+// many times as before, up to this many. So where processors are always busy, jobs are slower by that part at
+// most, and a neighbour that was busy once, as other libraries' waiting threads are, costs little.
 constexpr int kMostAlonePerWait = 16;
 constexpr Clock::duration kSoon = std::chrono::milliseconds(100);
 
