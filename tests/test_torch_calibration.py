@@ -1,5 +1,7 @@
 """LSUV and standardization of PyTorch's modules, and `initialize` with data."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,10 @@ def outputs(model, x=X):
     for handle in handles:
         handle.remove()
     return found
+
+
+def variances(model, x=X):
+    return {name: float(z.var(correction=0)) for name, z in outputs(model, x).items()}
 
 
 def copied(model):
@@ -140,3 +146,47 @@ def test_initialize_takes_data_for_our_models():
     with pytest.raises(ValueError, match="data="):
         ic.initialize(model, "auto", data=x)
     assert all(np.array_equal(kept[name], array) for name, array in model.parameters.items())
+
+
+def by_hooks():
+    """Layers whose kernels hooks compute before every forward, the first one's with a norm of its own."""
+    prune = pytest.importorskip("torch.nn.utils.prune", reason="prunes a layer")
+    model = nn.Sequential(*[nn.Linear(20, 20) for _ in range(4)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nn.utils.weight_norm(model[1])
+        nn.utils.weight_norm(model[2], dim=None)
+    nn.utils.spectral_norm(model[0])
+    prune.random_unstructured(model[3], "weight", 0.5)
+    return model
+
+
+@pytest.mark.parametrize("per", ["layer", "unit"])
+def test_computed_kernels_are_scaled_by_what_they_are_computed_from(per):
+    model, x = by_hooks(), torch.randn(200, 20) * 4 + 1
+    done = lsuv(model, x, per=per)
+    assert [row.converged for row in done] == [False, True, True, True]  # spectral norm undoes any scale
+    for row, z in zip(done, outputs(model, x).values(), strict=True):
+        variance = z.var(dim=0, correction=0).mean() if per == "unit" else z.var(correction=0)
+        assert row.after == pytest.approx(float(variance), rel=1e-4)
+    assert (model[3].weight == 0).sum() == 200 and not (model[3].weight_orig == 0).any()
+
+
+def test_tied_kernels_are_scaled_once_and_measured_at_last():
+    first, second = nn.Linear(20, 20), nn.Linear(20, 20)
+    second.weight = first.weight
+    model, x = nn.Sequential(first, nn.ReLU(), second), torch.randn(200, 20)
+    done = lsuv(model, x)
+    assert done[0].converged and [row.after for row in done] == pytest.approx([*variances(model, x).values()])
+    embedding, head = nn.Embedding(20, 20), nn.Linear(20, 20)
+    head.weight = embedding.weight
+    model, x = nn.Sequential(embedding, nn.Linear(20, 20), head), torch.arange(20)
+    done = lsuv(model, x, start=None)  # scaling the head scales the embedding: said as it is
+    assert [row.after for row in done] == pytest.approx([*variances(model, x).values()], rel=1e-4)
+    assert not done.converged
+
+
+def test_random_numbers_of_the_forward_are_the_same_in_both_passes():
+    model, state = network(), torch.random.get_rng_state()
+    assert standardize(model, X, training=True).converged
+    assert torch.equal(state, torch.random.get_rng_state())

@@ -106,7 +106,7 @@ class Calibration(tuple[Calibrated, ...]):
 def calibrate(
     name: str,
     run: Callable[[], Array],
-    scale: Callable[[Array], None],
+    scale: Callable[[Array], None] | None,
     shift: Callable[[Array], None] | None,
     goal: Goal,
 ) -> Calibrated:
@@ -118,7 +118,8 @@ def calibrate(
     Args:
         name: The layer's, for errors and the result.
         run: Returns the layer's pre-activations with its tensors as they are: (examples, ..., units).
-        scale: Multiplies the kernel by a factor: one number, or one for each unit.
+        scale: Multiplies the kernel by a factor: one number, or one for each unit. None if it is to stay, as
+            one that another layer has too.
         shift: Adds one number for each unit to the bias; None if there is no bias.
         goal: What the pre-activations are to be.
 
@@ -143,16 +144,35 @@ def calibrate(
         if forwards == 1:
             first = float(variance.mean())
         error = float(np.abs(variance / goal.variance - 1).max())
-        if error <= goal.tolerance or forwards > goal.max_iterations:
+        if scale is None or error <= goal.tolerance or forwards > goal.max_iterations:
             break
         scale(np.sqrt(goal.variance / variance))
     if goal.center and shift is not None:
         shift(-mean)
         mean, variance = _moments(name, run(), goal)
         forwards += 1
-        error = float(np.abs(variance / goal.variance - 1).max())
+    return _row(name, forwards, first, mean, variance, goal)
+
+
+def measured(row: Calibrated, z: Array, goal: Goal) -> Calibrated:
+    """Return the row of a layer whose pre-activations, now that all layers are set, are ``z``.
+
+    Raises:
+        ValueError: as `calibrate`.
+
+    >>> row = Calibrated("dense", 2, before=4.0, after=1.0, error=0.0, mean=0.0, converged=True)
+    >>> measured(row, np.array([[-3.0], [3.0]]), Goal()).after
+    9.0
+    """
+    return _row(row.name, row.forwards, row.before, *_moments(row.name, z, goal), goal)
+
+
+def _row(name: str, forwards: int, before: float, mean: Array, variance: Array, goal: Goal) -> Calibrated:
+    error = float(np.abs(variance / goal.variance - 1).max())
     furthest = float(np.abs(mean).max())
-    return Calibrated(name, forwards, first, float(variance.mean()), error, furthest, error <= goal.tolerance)
+    return Calibrated(
+        name, forwards, before, float(variance.mean()), error, furthest, error <= goal.tolerance
+    )
 
 
 def _moments(name: str, z: Array, goal: Goal) -> tuple[Array, Array]:

@@ -1,23 +1,24 @@
 """Scales and biases of PyTorch's modules from data: LSUV, and the start of weight normalization.
 
 One forward pass through the model; before each layer with a kernel it stops, and `initcore.calibration` runs
-that layer alone until what it gives is as asked.
+that layer alone until what it gives is as asked. A second pass then measures what all layers give.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.utils import parametrize
 
 from initcore.apply import initialize
-from initcore.calibration import Calibrated, Calibration, Goal, calibrate
+from initcore.calibration import Calibrated, Calibration, Goal, calibrate, measured
 from initcore.random import KeyLike
+from initcore.torch.computed import computed, replace, sources
 
 _KERNELS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
 
@@ -92,45 +93,94 @@ def _starter(model: nn.Module, start: Any, seed: KeyLike) -> Callable[[], object
 def _calibrated(
     model: nn.Module, data: Any, goal: Goal, start: Callable[[], object], training: bool
 ) -> Calibration:
-    kept = [(tensor, tensor.detach().clone()) for tensor in _tensors(model)]
+    restored = _copies((*model.parameters(), *model.buffers()))
     modes = [(module, module.training) for module in model.modules()]
-    rows: dict[str, Calibrated] = {}
-    hooks = [
-        module.register_forward_pre_hook(_stop(name, goal, rows), with_kwargs=True)
-        for name, module in model.named_modules()
-        if isinstance(module, _KERNELS)
-    ]
-    done = False
+    walk = _Walk(goal)
     try:
         start()
+        moved = _copies(model.buffers())  # by a pass in training
         model.train(training)
-        with torch.no_grad():
-            _run(model, data)
-        if not rows:
+        for visit in (walk.calibrate, walk.measure):
+            walk.run(model, data, visit)
+        if not walk.rows:
             raise ValueError("the data reach no layer with a kernel")
-        done = True
+        restored = moved
     finally:
-        for hook in hooks:
-            hook.remove()
         for module, mode in modes:
             module.training = mode
-        buffers = {id(buffer) for buffer in model.buffers()}
         with torch.no_grad():
-            for tensor, value in kept:
-                if not done or id(tensor) in buffers:  # which a pass in training moved
-                    tensor.copy_(value)
-    return Calibration(rows.values())
+            for tensor, value in restored:
+                tensor.copy_(value)
+    return Calibration(walk.rows.values())
 
 
-def _tensors(model: nn.Module) -> list[torch.Tensor]:
+def _copies(tensors: Iterable[torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
     return [
-        tensor
-        for tensor in (*model.parameters(), *model.buffers())
+        (tensor, tensor.detach().clone())
+        for tensor in tensors
         if not nn.parameter.is_lazy(tensor) and not tensor.is_meta
     ]
 
 
-def _run(model: nn.Module, data: Any) -> None:
+@dataclass
+class _Walk:
+    """Forward passes through a model that stop at each layer with a kernel, the first time."""
+
+    goal: Goal
+    rows: dict[str, Calibrated] = field(default_factory=dict)
+    set: list[torch.Tensor] = field(default_factory=list)  # parameters that kernels have been scaled by
+
+    def run(self, model: nn.Module, data: Any, visit: Callable[..., None]) -> None:
+        """One pass; all draw the same random numbers, for dropout, and leave the generator as it was."""
+        met: set[str] = set()
+
+        def stop(name: str) -> Callable[..., None]:
+            def hook(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+                if name not in met:
+                    met.add(name)
+                    visit(name, module, lambda: _forward(module, arguments, named))
+
+            return hook
+
+        hooks = [
+            module.register_forward_pre_hook(stop(name), with_kwargs=True)
+            for name, module in model.named_modules()
+            if isinstance(module, _KERNELS)
+        ]
+        try:
+            with torch.no_grad(), torch.random.fork_rng(_devices(model)):
+                _give(model, data)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def calibrate(self, name: str, module: Any, forward: Callable[[], NDArray[Any]]) -> None:
+        """Set a layer, except for a kernel that another one has set, or that cannot be."""
+
+        def scale(by: NDArray[Any]) -> None:
+            replace(module, "weight", lambda weight: weight * _like(by, weight, module))
+
+        def shift(by: NDArray[Any]) -> None:
+            replace(module, "bias", lambda bias: bias + _like(by, bias))
+
+        own = sources(module, "weight")
+        stays = any(tensor is other for tensor in own for other in self.set)
+        stays = stays or any(one.name == "weight" and one.left for one in computed(module))
+        self.set += own
+        self.rows[name] = calibrate(
+            name or "the model",
+            forward,
+            None if stays else scale,
+            None if module.bias is None else shift,
+            self.goal,
+        )
+
+    def measure(self, name: str, module: Any, forward: Callable[[], NDArray[Any]]) -> None:
+        """Say what a layer gives at last: layers after it may have changed it, by what they share with it."""
+        self.rows[name] = measured(self.rows[name], forward(), self.goal)
+
+
+def _give(model: nn.Module, data: Any) -> None:
     if isinstance(data, Mapping):
         model(**data)
     elif isinstance(data, tuple):
@@ -139,41 +189,25 @@ def _run(model: nn.Module, data: Any) -> None:
         model(data)
 
 
-def _stop(name: str, goal: Goal, rows: dict[str, Calibrated]) -> Callable[..., None]:
-    """A hook that sets a layer when the pass first comes to it."""
-
-    def hook(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        if name in rows:
-            return
-
-        def run() -> NDArray[Any]:
-            z = module.forward(*arguments, **named).detach().to("cpu", torch.float64)
-            if isinstance(module, nn.modules.conv._ConvNd):  # units last
-                z = z.movedim(-1 - len(module.kernel_size), -1)
-            found: NDArray[Any] = z.numpy()
-            return found
-
-        bias = module.bias
-        shift = None if bias is None else lambda by: bias.add_(_like(by, bias))
-        rows[name] = calibrate(name or "the model", run, lambda by: _scale(module, by), shift, goal)
-
-    return hook
+def _forward(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> NDArray[Any]:
+    """What a layer gives, alone; units last."""
+    z = module.forward(*arguments, **named).detach().to("cpu", torch.float64)
+    if isinstance(module, nn.modules.conv._ConvNd):
+        z = z.movedim(-1 - len(module.kernel_size), -1)
+    found: NDArray[Any] = z.numpy()
+    return found
 
 
-def _scale(module: Any, factor: NDArray[Any]) -> None:
-    """Multiply the kernel by one number, or one for each unit."""
-    weight = module.weight
-    by = _like(factor, weight)
-    if by.numel() > 1 and getattr(module, "transposed", False):  # (in, out / groups, *window)
-        by = by.reshape(module.groups, 1, -1).expand(-1, weight.shape[0] // module.groups, -1)
-        by = by.reshape(weight.shape[0], -1, *[1] * (weight.ndim - 2))
-    elif by.numel() > 1:
-        by = by.reshape(-1, *[1] * (weight.ndim - 1))
-    if parametrize.is_parametrized(module, "weight"):
-        module.weight = weight * by
-    else:
-        weight.mul_(by)
+def _devices(model: nn.Module) -> list[torch.device]:
+    return list({tensor.device for tensor in model.parameters() if tensor.is_cuda})
 
 
-def _like(values: NDArray[Any], tensor: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(values, np.float64)).to(tensor.device, tensor.dtype)
+def _like(values: NDArray[Any], tensor: torch.Tensor, layer: Any = None) -> torch.Tensor:
+    """One number, or one for each unit, along the units of a bias or of the kernel of a ``layer``."""
+    by = torch.from_numpy(np.asarray(values, np.float64)).to(tensor.device, tensor.dtype)
+    if layer is None or by.numel() == 1:
+        return by
+    if getattr(layer, "transposed", False):  # (in, out / groups, *window)
+        by = by.reshape(layer.groups, 1, -1).expand(-1, tensor.shape[0] // layer.groups, -1)
+        return by.reshape(tensor.shape[0], -1, *[1] * (tensor.ndim - 2))
+    return by.reshape(-1, *[1] * (tensor.ndim - 1))

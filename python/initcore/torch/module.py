@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.utils import parametrize
 
 from initcore import activations
 from initcore.apply.depth import Place
@@ -23,6 +22,7 @@ from initcore.layouts import LayoutLike
 from initcore.random import Key
 from initcore.torch import feeds, roles, shards
 from initcore.torch.branches import branches as find_branches
+from initcore.torch.computed import Computed, computed
 from initcore.torch.tensors import can_fill, fill
 
 Setter = Callable[[Callable[..., object]], None]
@@ -146,12 +146,13 @@ def _places(model: nn.Module) -> Iterator[_Place]:
     for module_name, module in model.named_modules():
         if _is_inside_parametrization(module_name):
             continue
-        computed = dict(_computed(module))
-        skipped = {other for _, others, _, _ in computed.values() for other in others}
-        for name, (tensor, _, set_it, left) in computed.items():
-            yield _Place(module, module_name, name, tensor, set_it, left)
+        made = list(computed(module))
+        sources = {id(source) for one in made for source in one.sources}
+        for one in made:
+            left = one.left or ("computed from parts" if shards.is_sharded(one.value) else "")
+            yield _Place(module, module_name, one.name, one.value, _by_assignment(one), left)
         for name, tensor in module.named_parameters(recurse=False, remove_duplicate=False):
-            if name not in skipped:
+            if id(tensor) not in sources:
                 yield _Place(module, module_name, name, tensor, _directly(tensor))
 
 
@@ -170,38 +171,10 @@ def _directly(tensor: torch.Tensor) -> Setter:
     return set_it
 
 
-def _computed(module: nn.Module) -> Iterator[tuple[str, tuple[torch.Tensor, tuple[str, ...], Setter, str]]]:
-    """Tensors that the module computes: name, value, the parameters they come from, how to set, why not."""
-    if parametrize.is_parametrized(module):
-        for name, chain in module.parametrizations.items():
-            stuck = next((type(one).__name__ for one in chain if not hasattr(one, "right_inverse")), None)
-            left = f"computed by {stuck}, which has no right_inverse" if stuck else ""
-            yield name, (getattr(module, name), (), _by_assignment(module, name), left)
-    for hook in module._forward_pre_hooks.values():
-        if type(hook).__name__ == "WeightNorm":  # torch.nn.utils.weight_norm
-            name = hook.name
-            yield name, (getattr(module, name), (f"{name}_g", f"{name}_v"), _by_norm(module, hook), "")
-    for name, original in module.named_parameters(recurse=False):
-        if name.endswith("_orig"):  # torch.nn.utils.spectral_norm and prune
-            yield name.removesuffix("_orig"), (original, (name,), _directly(original), "")
-
-
-def _by_assignment(module: nn.Module, name: str) -> Setter:
+def _by_assignment(one: Computed) -> Setter:
     def set_it(write: Callable[..., object]) -> None:
-        with torch.no_grad():
-            value = getattr(module, name).detach().clone()
-            fill(value, write, by_law=True)
-            setattr(module, name, value)  # goes through the parametrizations' right_inverse
-
-    return set_it
-
-
-def _by_norm(module: nn.Module, hook: Any) -> Setter:
-    def set_it(write: Callable[..., object]) -> None:
-        with torch.no_grad():
-            v = getattr(module, f"{hook.name}_v")
-            fill(v, write, by_law=True)
-            getattr(module, f"{hook.name}_g").copy_(torch.norm_except_dim(v, 2, hook.dim))
-            setattr(module, hook.name, hook.compute_weight(module))
+        value = one.value.detach().clone()
+        fill(value, write, by_law=True)
+        one.assign(value)
 
     return set_it
