@@ -76,3 +76,23 @@ def test_tied_embeddings_of_torch_are_told_what_they_need():
     ]
     torch.optim.AdamW(groups)
     assert table["mix.weight"].learning_rate == 0.25 and table["embed.weight"].learning_rate == 1
+
+
+@pytest.mark.peers
+def test_groups_of_torch_may_grow_with_the_width():
+    nn = pytest.importorskip("torch", reason="initializes modules of a live PyTorch").nn
+
+    def network(width):
+        return nn.Sequential(nn.Conv2d(3, width, 1), nn.ReLU(), nn.Conv2d(width, width, 3, groups=width))
+
+    base, table = ic.initialize(network(16)), ic.initialize(network(64), mup=network(16), optimizer="sgd")
+    assert table["2.weight"].std == base["2.weight"].std and table["2.weight"].learning_rate == 4
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("heads, told", [((4, 4), True), ((4, 16), False)])
+def test_wider_heads_of_torch_need_another_scale(heads, told):
+    nn = pytest.importorskip("torch", reason="initializes modules of a live PyTorch").nn
+    base, wide = nn.MultiheadAttention(16, heads[0]), nn.MultiheadAttention(64, heads[1])
+    notes = ic.initialize(wide, mup=base).notes
+    assert [("attention_scale" in note) for note in notes] == [True] * told

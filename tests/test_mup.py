@@ -68,6 +68,15 @@ def test_roles_follow_the_layout(shape, base, layout, role):
     assert found.role == role and found.learning_rate == (1 if role == "input" else 1 / 4)
 
 
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", R), ("adam", 1)])
+@pytest.mark.parametrize("groups", [1, 16])
+def test_more_maps_of_the_same_size_are_a_vector_of_maps(optimizer, rate, groups):
+    shapes = (16 * R, groups, 3, 3), (16, groups, 3, 3)
+    wide, base = (layouts.Conv("oi", shape[0] // groups) for shape in shapes)
+    found = mup.scaling(*shapes, optimizer, wide, base_layout=base)
+    assert found == mup.Scaling("vector", learning_rate=rate)
+
+
 def test_hidden_kernels_may_grow_by_different_factors():
     assert mup.scaling((256, 64), (64, 32), "sgd").learning_rate == pytest.approx(2 / 4)
     assert mup.scaling((256, 64), (64, 32), "adam").learning_rate == pytest.approx(1 / 4)
@@ -168,6 +177,16 @@ def test_groups_keep_the_product_of_rate_and_decay():
     assert [group["lr"] * group["weight_decay"] for group in found] == pytest.approx([0.001, 0.001])
     with pytest.raises(ValueError, match="tensor must be one of 'a'"):
         mup.groups({"e": 1}, factors, 0.1)
+
+
+@pytest.mark.peers
+def test_tensors_of_pytorch_are_not_taken_for_another_layout():
+    nn = pytest.importorskip("torch", reason="takes PyTorch's tensors").nn
+    wide, base = (dict(nn.Sequential(nn.Linear(4, n)).named_parameters()) for n in (32, 8))
+    for shapes in (wide, base), ({n: w.shape for n, w in wide.items()}, base):
+        with pytest.raises(ValueError, match=r"0.weight: .*'oi'"):
+            mup.scalings(*shapes)
+    assert mup.scalings(wide, base, layout="oi")["0.weight"].role == "input"
 
 
 @pytest.mark.peers

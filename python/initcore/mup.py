@@ -36,8 +36,8 @@ class Scaling:
 
     Attributes:
         role: Which of its fans grow with the width: of an ``"input"`` the fan-out, of a ``"hidden"`` one
-            both,
-            of an ``"output"`` the fan-in; a ``"vector"`` is a bias or scale that grows, ``"fixed"`` none.
+            both, of an ``"output"`` the fan-in; a ``"vector"`` is a bias or scale that grows, or a kernel of
+            more maps of the same size, as a depthwise one; ``"fixed"`` none.
         init: Factor on an initializer whose variance goes by 1 / fan_in, at the model's own fan-in.
         stddev: The same, as the ratio of the standard deviations of model and base model.
         learning_rate: Factor on the base model's learning rate. Decoupled weight decay, which an optimizer
@@ -56,8 +56,9 @@ def scaling(
     shape: Any,
     base_shape: Any,
     optimizer: str = "adam",
-    layout: LayoutLike = "io",
+    layout: LayoutLike | None = None,
     output_multiplier: bool = False,
+    base_layout: LayoutLike | None = None,
 ) -> Scaling:
     """Return the factors of one tensor, from its shape and that in a base model of another width.
 
@@ -75,13 +76,16 @@ def scaling(
         shape: Of the model's tensor; or the tensor itself.
         base_shape: Of the same tensor in the base model, which was tuned.
         optimizer: A name out of `OPTIMIZERS`, as in `initcore.optimizers`.
-        layout: Which axes are inputs and outputs, as in `initcore.fans`.
+        layout: Which axes are inputs and outputs, as in `initcore.fans`; by default what the tensor tells,
+            else ``"io"``.
         output_multiplier: Whether the output's variance goes by 1 / base fan-in instead, and the forward pass
             divides by r_in: table 8, for a kernel that is tied to an embedding. The learning rate is then
             multiplied by r_in with SGD, by 1 with Adam.
+        base_layout: In the base model, where it is another: groups may grow with the width.
 
     Raises:
-        ValueError: the shapes have not as many axes, or the optimizer is not known.
+        ValueError: the shapes have not as many axes, or the optimizer is not known; or it is PyTorch's tensor
+            or its shape, which do not tell the layout, and none is given.
 
     >>> scaling((1024, 1024), (128, 128))
     Scaling(role='hidden', init=1.0, stddev=0.353..., learning_rate=0.125, multiplier=1.0)
@@ -91,21 +95,25 @@ def scaling(
     8.0
     """
     family = choose("optimizer", optimizer, OPTIMIZERS)
-    shape, base = _shape(shape), _shape(base_shape)
-    if len(shape) != len(base):
-        raise ValueError(f"a tensor has as many axes in model and base model, got shapes {shape} and {base}")
-    if shape == base:
+    sizes, base = _shape(shape), _shape(base_shape)
+    if len(sizes) != len(base):
+        raise ValueError(f"a tensor has as many axes in model and base model, got shapes {sizes} and {base}")
+    if sizes == base:
         return Scaling("fixed")
-    if len(shape) == 1:
-        grown = check_count("size", shape[0]) / check_count("size in the base model", base[0])
+    if len(sizes) == 1:
+        grown = check_count("size", sizes[0]) / check_count("size in the base model", base[0])
         return Scaling("vector", learning_rate=grown if family == "sgd" else 1.0)
-    fans, base_fans = (layouts.of(layout).fans(sizes) for sizes in (shape, base))
+    if layout is None:
+        layout, base_layout = _told(shape) or "io", base_layout or _told(base_shape)
+    fans, base_fans = layouts.of(layout).fans(sizes), layouts.of(base_layout or layout).fans(base)
     if not all((*fans, *base_fans)):
-        raise ValueError(f"a tensor of shape {shape} has no fans to compare with those of {base}")
-    r_in, r_out = fans.fan_in / base_fans.fan_in, fans.fan_out / base_fans.fan_out
+        raise ValueError(f"a tensor of shape {sizes} has no fans to compare with those of {base}")
+    r_in = fans.fan_in / base_fans.fan_in
+    r_out = math.prod(sizes) / math.prod(base) / r_in  # the outputs of all maps together
     if r_in == 1:
-        return Scaling("input", learning_rate=r_out if family == "sgd" else 1.0)
-    if r_out != 1:
+        role: Role = "vector" if fans == base_fans else "input"
+        return Scaling(role, learning_rate=r_out if family == "sgd" else 1.0)
+    if not math.isclose(r_out, 1):
         rate = r_out / r_in if family == "sgd" else 1 / r_in
         return Scaling("hidden", stddev=r_in**-0.5, learning_rate=rate)
     if not output_multiplier:
@@ -130,8 +138,8 @@ def scalings(
             model of any framework.
         base: The same of the base model.
         optimizer: As in `scaling`.
-        layout: As in `scaling`; or name -> layout, for those that are not ``"io"``. By default what
-            `initcore.apply.parameters` tells, else ``"io"``.
+        layout: As in `scaling`; or name -> layout, for those that are not as by default. By default what
+            `initcore.apply.parameters` tells, else ``"io"``; for PyTorch's own tensors it must be given.
         output_multiplier: As in `scaling`.
 
     Raises:
@@ -154,7 +162,6 @@ def scalings(
     found = {}
     for name, tensor in tensors.items():
         own = layout.get(name) if isinstance(layout, Mapping) else layout
-        own = _layout(tensor) if own is None else own
         try:
             found[name] = scaling(tensor, others[name], optimizer, own, output_multiplier)
         except ValueError as error:
@@ -214,12 +221,15 @@ def _by_name(tensors: Any) -> dict[str, Any]:
     return dict(tensors) if isinstance(tensors, Mapping) else {tensor.name: tensor for tensor in tensors}
 
 
-def _layout(tensor: Any) -> LayoutLike:
-    """The layout that is known of a tensor; those of PyTorch have something else of that name."""
-    layout: Any = getattr(tensor, "layout", "io")
-    if isinstance(layout, Layout):
-        return layout
-    return "oi" if layout == "oi" else "io"
+def _told(tensor: Any) -> LayoutLike | None:
+    """The layout that a tensor tells; those of PyTorch have something else of that name."""
+    if any(kind.__module__ == "torch" for kind in type(tensor).__mro__):
+        raise ValueError(
+            "PyTorch's tensors do not tell which axes are inputs: give initcore.apply.parameters(model), or "
+            "layout=, which is 'oi' for dense layers and convolutions without groups"
+        )
+    layout: LayoutLike | None = getattr(tensor, "layout", None)
+    return layout if isinstance(layout, Layout | str) else None
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:

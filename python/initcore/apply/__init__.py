@@ -16,7 +16,7 @@ from initcore.apply.parameter import Feeds, Parameter
 from initcore.apply.roles import ROLES
 from initcore.apply.rules import Rules, Scheme, decide
 from initcore.apply.table import Row, Table
-from initcore.apply.width import with_width
+from initcore.apply.width import of_base, with_width
 from initcore.random import Key, KeyLike
 from initcore.residual import ResidualScheme
 
@@ -110,7 +110,7 @@ def initialize(
         notes = tuple(f"{depth.name} needs {need}" for need in depth.needs)
     rates = [1.0] * len(tensors)
     if mup is not None:
-        base = mup if isinstance(mup, Mapping) else parameters(mup, activation)
+        base = of_base(tensors, choices, mup if isinstance(mup, Mapping) else parameters(mup, activation))
         choices, rates, more = with_width(tensors, choices, base, optimizer)
         notes += more
     decisions = [Decision(*parts) for parts in zip(tensors, choices, rates, strict=True)]

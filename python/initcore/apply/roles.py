@@ -18,11 +18,15 @@ from initcore.layouts import LayoutLike
 
 @dataclass(frozen=True)
 class Choice:
-    """An initializer, or None to leave the tensor as it is; the reason, and who asked for it."""
+    """An initializer, or None to leave the tensor as it is; the reason, and who asked for it.
+
+    ``layout``: another than the adapter has found, if a rule says so.
+    """
 
     initializer: Initializer | None
     why: str
     by: Literal["auto", "name", "rule"] = "auto"
+    layout: LayoutLike | None = None
 
 
 def parse(what: Any, usual: LayoutLike) -> tuple[str, LayoutLike]:

@@ -93,7 +93,8 @@ def of(model: nn.Module) -> dict[str, Feeds]:
 def _trace(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feeds]) -> None:
     if not composite(model):
         return
-    if _of_part(model, "") is not None or isinstance(model, nn.ModuleList | nn.ModuleDict):
+    whole = isinstance(model, nn.ModuleList | nn.ModuleDict | nn.MultiheadAttention)
+    if whole or _of_part(model, "") is not None:
         _in_parts(model, prefix, after, found)
         return
     graph = graph_of(model)
@@ -118,7 +119,7 @@ def _in_parts(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feed
     """Look at the parts of a model one by one, from the last to the first."""
     follows = after
     for name, child in reversed(list(model.named_children())):
-        if isinstance(model, nn.ModuleList | nn.ModuleDict):
+        if isinstance(model, nn.ModuleList | nn.ModuleDict | nn.MultiheadAttention):
             follows = after
         elif not isinstance(model, nn.Sequential):
             follows = _of_part(model, name) or Feeds(
@@ -131,8 +132,6 @@ def _in_parts(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feed
 
 def _of_part(model: nn.Module, name: str) -> Feeds | None:
     """What a part of one of PyTorch's own composite modules feeds."""
-    if isinstance(model, nn.MultiheadAttention):
-        return Feeds(None, how="attention")
     if isinstance(model, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
         if name != "linear1":
             return Feeds(None, how="the residual stream")
