@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.utils import parametrize
 
 from initcore import activations
 from initcore.apply.depth import Place
@@ -111,9 +112,7 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
         aliases=tuple(place.full_name for place in places[1:]),
         start=part.start,
         left=first.left or _unreachable(first.tensor),
-        remember=_remembering(first.module)
-        if parametrize.is_parametrized(first.module, first.name)
-        else None,
+        remember=_remembering(first.module) if parametrize.is_parametrized(first.module) else None,
     )
 
 
