@@ -112,15 +112,15 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
         aliases=tuple(place.full_name for place in places[1:]),
         start=part.start,
         left=first.left or _unreachable(first.tensor),
-        remember=_remembering(first.module) if parametrize.is_parametrized(first.module) else None,
+        remember=_remembering(first) if parametrize.is_parametrized(first.module, first.name) else None,
     )
 
 
-def _remembering(module: nn.Module) -> Callable[[], Callable[[], None]]:
+def _remembering(place: _Place) -> Callable[[], Callable[[], None]]:
     """Remember what a module's tensors are computed from: a right_inverse may refuse any value."""
 
     def remember() -> Callable[[], None]:
-        chains: Any = module.parametrizations
+        chains: Any = place.module.parametrizations
         kept = {name: value.detach().clone() for name, value in chains.state_dict().items()}
         return lambda: chains.load_state_dict(kept)
 
