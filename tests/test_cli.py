@@ -149,6 +149,7 @@ def test_theory_gains_is_the_gain_table(call):
     assert [row["activation"] for row in rows] == [row.name for row in table]
     for row, expected in zip(rows, table, strict=True):
         assert row["torch"] == expected.torch
+        assert row["stability"]["slope"] == expected.stability.slope
         assert row["critical"] == (expected.critical and expected.critical._asdict())
     few = call("theory", "--gains", "swiglu", "gelu").stdout
     assert len(few.splitlines()) == 3 and "PyTorch" in few

@@ -332,16 +332,20 @@ def _spelled(value: Any) -> str:
 
 @initcore.command("theory")
 @click.argument("names", nargs=-1, metavar="[ACTIVATION]...")
-@click.option("--gains", is_flag=True, help="Print the edge of chaos and PyTorch's numbers beside them.")
+@click.option(
+    "--gains", is_flag=True, help="Print stability, the edge of chaos and PyTorch's numbers beside them."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def show_theory(names: tuple[str, ...], gains: bool, as_json: bool) -> None:
     """Tell by what weights must be scaled after an activation; after all of them, if none is named.
 
     A kernel of standard deviation GAIN / sqrt(fan_in) keeps the second moment of the signal from layer to
     layer (forward), one of GAIN / sqrt(fan_out) that of the gradient (backward). With --gains, beside them:
-    the edge of chaos, weights of CRITICAL SIGMA_W / sqrt(fan_in) and biases of SIGMA_B, with which neither
-    gradients nor differences between inputs vanish or explode in deep networks; and what PyTorch's
-    calculate_gain returns, which keeps the signal for relu, leaky_relu and linear only.
+    the SLOPE of the second moment's map at its fixed point: if it exceeds 1, as for gelu, a deep stack with
+    the forward gain drifts away from there unless it is normalized; the edge of chaos, weights of CRITICAL
+    SIGMA_W / sqrt(fan_in) and biases of SIGMA_B, with which neither gradients nor differences between inputs
+    vanish or explode in deep networks; and what PyTorch's calculate_gain returns, which keeps the signal for
+    relu, leaky_relu and linear only.
 
     \b
     Examples:
@@ -359,6 +363,7 @@ def show_theory(names: tuple[str, ...], gains: bool, as_json: bool) -> None:
     except ValueError as error:
         raise _WrongArgument(str(error)) from error
     for fact, row in zip(facts, table, strict=False):
+        fact |= {"stability": dataclasses.asdict(row.stability)}
         fact |= {"critical": row.critical and row.critical._asdict(), "torch": row.torch}
     if as_json:
         click.echo(json.dumps(finite_or_none(facts), allow_nan=False))

@@ -13,6 +13,7 @@ from initcore._validate import check_number, choose
 from initcore.activations import Activation
 from initcore.criticality import Critical, critical
 from initcore.gains import GATED, Gated, Plain, gain, named
+from initcore.stability import Stability, stability
 
 # What torch.nn.init.calculate_gain returns, by its names, but for leaky_relu, which depends on a parameter.
 TORCH_GAINS: Mapping[str, float] = {
@@ -55,6 +56,8 @@ class GainRow:
         name: Of the activation.
         forward: `Gain.forward`: keeps the signal's second moment.
         backward: `Gain.backward`: keeps the gradient's; infinite for a flat activation.
+        stability: Whether a deep stack with the forward gain draws signals to a second moment of 1, keeps
+            them as they are, or drives them away from it (a ``slope`` of less than 1, 1, more).
         critical: The edge of chaos at the least bias variance that has one; None where there is none, and for
             gated pairs.
         torch: PyTorch's number; None where it has none.
@@ -63,6 +66,7 @@ class GainRow:
     name: str
     forward: float
     backward: float
+    stability: Stability
     critical: Critical | None
     torch: float | None
 
@@ -73,7 +77,7 @@ class GainTable(tuple[GainRow, ...]):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        header = ("activation", "forward", "backward", "critical sigma_w", "sigma_b", "PyTorch")
+        header = ("activation", "forward", "backward", "slope", "critical sigma_w", "sigma_b", "PyTorch")
         return aligned(
             header,
             [
@@ -81,6 +85,7 @@ class GainTable(tuple[GainRow, ...]):
                     row.name,
                     f"{row.forward:.6f}",
                     f"{row.backward:.6f}",
+                    f"{round(row.stability.slope, 3) + 0.0:.3f}",
                     f"{row.critical.sigma_w:.6f}" if row.critical else "-",
                     f"{row.critical.sigma_b:.6f}" if row.critical else "-",
                     "-" if row.torch is None else f"{row.torch:.6f}",
@@ -94,7 +99,9 @@ def gain_table(*functions: Plain | Gated) -> GainTable:
     """Return the gains of activations, all by default, beside PyTorch's numbers.
 
     A kernel of standard deviation ``forward / sqrt(fan_in)`` after an activation keeps the signal's second
-    moment, one of ``backward / sqrt(fan_out)`` the gradient's (`gain`); ``critical`` is the edge of chaos
+    moment, one of ``backward / sqrt(fan_out)`` the gradient's (`gain`). A ``slope`` of more than 1 says that
+    deep stacks with the forward gain drift away from it, unless they are normalized (`stability`).
+    ``critical`` is the edge of chaos
     (`initcore.theory.critical`): before and after the activation, weights of ``sigma_w / sqrt(fan_in)`` and
     biases of ``sigma_b``.
 
@@ -105,11 +112,11 @@ def gain_table(*functions: Plain | Gated) -> GainTable:
         ValueError, TypeError: as `gain`.
 
     >>> gain_table("relu", "tanh", "gelu", "swiglu")
-    activation   forward  backward  critical sigma_w   sigma_b   PyTorch
-    relu        1.414214  1.414214          1.414214  0.000000  1.414214
-    tanh        1.592537  1.467414          1.000000  0.000000  1.666667
-    gelu        1.533530  1.481114          1.408211  0.415839         -
-    swiglu      1.676532  1.166219                 -         -         -
+    activation   forward  backward  slope  critical sigma_w   sigma_b   PyTorch
+    relu        1.414214  1.414214  1.000          1.414214  0.000000  1.414214
+    tanh        1.592537  1.467414  0.461          1.000000  0.000000  1.666667
+    gelu        1.533530  1.481114  1.144          1.408211  0.415839         -
+    swiglu      1.676532  1.166219  2.173                 -         -         -
     >>> [row.name for row in gain_table(math.erf, activations.get("leaky_relu", negative_slope=0.2))]
     ['erf', 'leaky_relu(0.2)']
     """
@@ -139,7 +146,7 @@ def _row(f: Plain | Gated) -> GainRow:
         edge = None if gated else critical(f)  # type: ignore[arg-type]
     except ValueError:
         edge = None
-    return GainRow(_name(f), found.forward, found.backward, edge, None if gated else _known(f))
+    return GainRow(_name(f), found.forward, found.backward, stability(f), edge, None if gated else _known(f))
 
 
 def _name(f: Plain | Gated) -> str:

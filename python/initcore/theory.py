@@ -2,6 +2,7 @@
 
 * `gain`, `Gated`: what weights must be scaled by after an activation. In gains.py.
 * `propagate`, `fixed_point`: how signals go through a deep network, and where they end up. In meanfield.py.
+* `stability`: whether a deep stack stays at what the gain keeps. In stability.py.
 * `critical`: the edge of chaos. In criticality.py.
 * `gain_table`, `torch_gain`: all gains, beside PyTorch's numbers. In known_gains.py.
 """
@@ -13,6 +14,7 @@ from initcore.gains import GATED, Gated, formula, gain
 from initcore.known_gains import TORCH_GAINS, GainRow, GainTable, gain_table, torch_gain, with_gain
 from initcore.meanfield import FixedPoint, Signal, fixed_point, propagate
 from initcore.quadrature import Gain
+from initcore.stability import Stability, stability
 
 __all__ = [
     "GATED",
@@ -24,12 +26,14 @@ __all__ = [
     "GainTable",
     "Gated",
     "Signal",
+    "Stability",
     "critical",
     "fixed_point",
     "formula",
     "gain",
     "gain_table",
     "propagate",
+    "stability",
     "torch_gain",
     "with_gain",
 ]

@@ -5,15 +5,17 @@ To add a role: a row in ROLES; an adapter then says which tensors have it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from initcore import initializers, layouts
 from initcore._validate import choose
-from initcore.apply.parameter import Parameter
+from initcore.apply.parameter import Feeds, Parameter
 from initcore.laws import Constant, ForgetGateBias, Initializer, Ones, Orthogonal, RandomNormal, Zeros
 from initcore.layouts import LayoutLike
+from initcore.stability import stability
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,16 @@ def _kernel(tensor: Parameter) -> Choice:
         )
     if feeds.function is None:
         return Choice(initializers.auto(None), f"feeds no activation{how}")
-    return Choice(initializers.auto(feeds.function), f"keeps the signal through {feeds}{how}")
+    return Choice(initializers.auto(feeds.function), f"keeps the signal through {feeds}{_drift(feeds)}{how}")
+
+
+def _drift(feeds: Feeds) -> str:
+    """What becomes of the signal in a deep stack, where it does not stay as the gain has it."""
+    found = stability(feeds.function)
+    if not found.repels:
+        return ""
+    growth = f"up to x{found.growth:.3g} a layer" if found.growth < math.inf else "grows without bound"
+    return f" if normalized, else {growth}"
 
 
 def _embedding(tensor: Parameter) -> Choice:

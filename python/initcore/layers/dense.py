@@ -25,7 +25,8 @@ class Dense(Layer):
         activation: A name from ``initcore.activations.names()``, an activation object, or None.
         use_bias: Whether there is a bias.
         kernel_initializer: How the kernel, of shape ``(inputs, units)``, starts. ``"auto"`` takes the scheme
-            that keeps the signal for the activation that the layer feeds.
+            that keeps the signal for the activation that the layer feeds; deep stacks of gelu, silu, mish or
+            hard_swish need normalization or residual branches besides (`initializers.auto`).
         bias_initializer: How the bias, of shape ``(units,)``, starts: a name, a number, or an initializer.
         kernel_regularizer: ``"l1"``, ``"l2"``, a regularizer object, or None.
 

@@ -3,10 +3,10 @@
 >>> import torch
 >>> from initcore.torch import init, initialize
 >>> w = init.he_normal_(torch.empty(256, 784))
->>> model = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.GELU(), torch.nn.Linear(256, 10))
+>>> model = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.Tanh(), torch.nn.Linear(256, 10))
 >>> print(initialize(model, seed=0))
 tensor    shape    role    scheme                       std  why
-0.weight  256x784  kernel  normal, 2.3517 / fan_in  0.05477  keeps the signal through gelu
+0.weight  256x784  kernel  normal, 2.5362 / fan_in  0.05688  keeps the signal through tanh
 0.bias    256      bias    zeros                          0  no unit is preferred
 2.weight  10x256   kernel  glorot_uniform           0.08671  feeds no activation (the model ends there)
 2.bias    10       bias    zeros                          0  no unit is preferred
