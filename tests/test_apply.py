@@ -100,6 +100,8 @@ def test_the_first_rule_that_fits_counts():
         (TypeError, ["layer's type", "3"], {3: "zeros"}),
         (TypeError, ["pairs", "'a'"], ["a"]),
         (TypeError, ["initializer"], None),
+        (ValueError, ["layout", "'oi'"], {"dense/kernel": ("zeros", "packed")}),
+        (TypeError, ["pair of scheme and layout"], {"dense/kernel": ("zeros", "oi", 3)}),
     ],
 )
 def test_what_cannot_be_changes_nothing(error, words, scheme):
@@ -139,3 +141,38 @@ def test_a_key_is_a_seed_too():
     assert one.parameters["dense/kernel"][0, 0] == initializers.HeNormal()(
         (5, 8), ic.Key(3) / "member" / "dense/kernel", index=(0, 0)
     )
+
+
+@pytest.mark.parametrize("name", [row.name for row in NAMED] + [a for row in NAMED for a in row.aliases])
+def test_biases_come_with_the_defaults_that_have_them(name):
+    if name == "delta_orthogonal":
+        pytest.skip("refuses layers that narrow")
+    model = ic.Sequential([ic.Dense(100, activation="relu"), ic.Dense(100)], input_shape=(400,))
+    table = ic.initialize(model, name)
+    ours = {"torch": (1 / 3 / 400) ** 0.5, "sklearn": table["dense/kernel"].std}
+    expected = ours.get(name.partition("_")[0], 0)
+    assert table["dense/bias"].std == pytest.approx(expected)
+    assert model.parameters["dense/bias"].std() == pytest.approx(expected, rel=0.25)
+    if expected:
+        assert ic.initialize(model, {"kernel": name}) != table  # said by a rule, but the biases are the same
+        assert model.parameters["dense/bias"].std() == pytest.approx(expected, rel=0.25)
+        assert ic.initialize(model, {"bias": 1.0, "kernel": name})["dense/bias"].std == 0
+
+
+def test_biases_that_come_with_a_kernel_keep_their_size_under_mup():
+    def network(width):
+        return ic.Sequential([ic.Dense(width), ic.Dense(width)], input_shape=(width,))
+
+    wide, base = (ic.initialize(network(64), "torch_linear_default", mup=network(n)) for n in (16, 64))
+    assert wide["dense/bias"].std == 2 * base["dense/bias"].std
+
+
+def test_a_rule_may_say_of_which_maps_a_tensor_is_made():
+    model = ic.Sequential([ic.Dense(24), ic.Dense(8)], input_shape=(8,))
+    packed = ic.layouts.Packed("io", 3)
+    table = ic.initialize(model, {"dense/kernel": ("orthogonal", packed)})
+    for part in np.split(model.parameters["dense/kernel"].astype(float), 3, axis=1):
+        assert np.allclose(part.T @ part, np.eye(8), atol=1e-6)
+    assert "Packed" in table["dense/kernel"].why
+    table = ic.initialize(model, [("dense/kernel", ("auto", packed))])
+    assert table["dense/kernel"].std == pytest.approx((2 / 16) ** 0.5)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from initcore.apply.bias import with_biases
 from initcore.apply.decision import Decision, carry_out, check
 from initcore.apply.depth import resolve, with_depth
 from initcore.apply.parameter import Feeds, Parameter
@@ -54,11 +56,14 @@ def initialize(
         model: An initcore ``Sequential``, a ``torch.nn.Module``, or a Keras model that is built.
         scheme: ``"auto"``: for each tensor what its role asks for; for a kernel, the scheme that keeps the
             signal through the activation that it feeds. Or a name of `initcore.initializers`, a number or an
-            initializer, which all kernels get, and the rest as by ``"auto"``. Or rules: a mapping, or pairs,
+            initializer, which all kernels get, and the rest as by ``"auto"``; with the defaults of PyTorch
+            and scikit-learn by name, biases get those of there too. Or rules: a mapping, or pairs,
             from where to such a scheme or to ``"keep"``; the first that fits counts, ``"auto"`` for what none
             fits. Where: a regular expression, searched for in the tensor's name; or a type of layer, for its
-            weights but not its bias. Or ``"lsuv"``: orthogonal kernels, then each scaled so that what it
-            gives has variance 1 on ``data`` (Mishkin & Matas 2016, arXiv:1511.06422).
+            weights but not its bias. What: also a pair of it and a layout, such as
+            ``("auto", Packed("oi", 3))`` for query, key and value in one kernel. Or ``"lsuv"``: orthogonal
+            kernels, then each scaled so that what it gives has variance 1 on ``data`` (Mishkin & Matas 2016,
+            arXiv:1511.06422).
         seed: A whole number or a `Key`.
         activation: What those layers feed of which that cannot be found out: a name, an activation, any
             function of an array.
@@ -102,6 +107,14 @@ def initialize(
     key = Key.of(seed)
     tensors = parameters(model, activation)
     choices = decide(scheme, tensors)
+    tensors = [
+        tensor if choice.layout is None else replace(tensor, layout=choice.layout)
+        for tensor, choice in zip(tensors, choices, strict=True)
+    ]
+    base = {tensor.name: tensor for tensor in tensors}
+    if mup is not None:
+        base = of_base(tensors, choices, mup if isinstance(mup, Mapping) else parameters(mup, activation))
+    choices = with_biases(tensors, choices, base)
     notes: tuple[str, ...] = ()
     if residual is not None:
         branches = _adapter(model).branches(model)
@@ -110,7 +123,6 @@ def initialize(
         notes = tuple(f"{depth.name} needs {need}" for need in depth.needs)
     rates = [1.0] * len(tensors)
     if mup is not None:
-        base = of_base(tensors, choices, mup if isinstance(mup, Mapping) else parameters(mup, activation))
         choices, rates, more = with_width(tensors, choices, base, optimizer)
         notes += more
     decisions = [Decision(*parts) for parts in zip(tensors, choices, rates, strict=True)]

@@ -22,12 +22,14 @@ from initcore.stability import stability
 class Choice:
     """An initializer, or None to leave the tensor as it is; the reason, and who asked for it.
 
-    ``layout``: another than the adapter has found, if a rule says so.
+    ``scheme`` is the name that was asked for, if it was one; ``layout`` another than the adapter has found,
+    if a rule says so.
     """
 
     initializer: Initializer | None
     why: str
     by: Literal["auto", "name", "rule"] = "auto"
+    scheme: str = ""
     layout: LayoutLike | None = None
 
 

@@ -7,23 +7,30 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from initcore import initializers
+from initcore import initializers, layouts
 from initcore.apply.parameter import Parameter
 from initcore.apply.roles import ROLES, Choice
 from initcore.laws import Initializer
+from initcore.layouts import LayoutLike
 
 Scheme: TypeAlias = "str | float | Initializer"
 Where: TypeAlias = "str | re.Pattern[str] | type"
-Rules: TypeAlias = "Mapping[Where, Scheme] | Sequence[tuple[Where, Scheme]]"
+What: TypeAlias = "Scheme | tuple[Scheme, LayoutLike]"
+Rules: TypeAlias = "Mapping[Where, What] | Sequence[tuple[Where, What]]"
 
 KEEP = "keep"  # leaves a tensor as it is
 
 
 class Rule:
-    """One line: where, and what."""
+    """One line: where, and what: a scheme, or a pair of it and of which linear maps the tensor is made."""
 
-    def __init__(self, where: Any, scheme: Any) -> None:
-        self.where, self.scheme = where, scheme
+    def __init__(self, where: Any, what: Any) -> None:
+        self.where, self.scheme, self.layout = where, what, None
+        if isinstance(what, tuple):
+            if len(what) != 2:
+                raise TypeError(f"what a rule says is a scheme, or a pair of scheme and layout, got {what!r}")
+            self.scheme, self.layout = what
+            layouts.of(self.layout)
         if isinstance(where, str):
             try:
                 self.where = re.compile(where)
@@ -32,8 +39,8 @@ class Rule:
         elif not isinstance(where, type | re.Pattern):
             raise TypeError(f"a rule is for a regular expression or a layer's type, got {where!r}")
         self.text = where.__name__ if isinstance(where, type) else repr(self.where.pattern)
-        if scheme != KEEP:
-            initializers.get(scheme)  # which says what is wrong with it
+        if self.scheme != KEEP:
+            initializers.get(self.scheme)  # which says what is wrong with it
         self.used = False
 
     def is_for(self, tensor: Parameter) -> bool:
@@ -45,13 +52,13 @@ class Rule:
 
     def choice(self, tensor: Parameter) -> Choice:
         """Return what the rule says."""
-        why = f"rule {self.text}"
+        why = f"rule {self.text}" + (f", {self.layout}" if self.layout else "")
         if self.scheme == KEEP:
-            return Choice(None, f"{why}: kept", "rule")
+            return Choice(None, f"{why}: kept", "rule", layout=self.layout)
         if isinstance(self.scheme, str) and self.scheme == "auto":
             chosen = ROLES[tensor.role].auto(tensor)
-            return Choice(chosen.initializer, f"{why}: {chosen.why}", "rule")
-        return Choice(initializers.get(self.scheme), why, "rule")
+            return Choice(chosen.initializer, f"{why}: {chosen.why}", "rule", layout=self.layout)
+        return Choice(initializers.get(self.scheme), why, "rule", _name(self.scheme), self.layout)
 
 
 def parse(rules: Rules) -> list[Rule]:
@@ -78,16 +85,20 @@ def decide(scheme: Scheme | Rules, tensors: Sequence[Parameter]) -> list[Choice]
         _check_used(rules, tensors)
         return choices
     law = None if scheme == "auto" else initializers.get(scheme)
-    return [_by_scheme(law, tensor) for tensor in tensors]
+    return [_by_scheme(law, tensor, _name(scheme)) for tensor in tensors]
 
 
-def _by_scheme(law: Initializer | None, tensor: Parameter) -> Choice:
+def _name(scheme: Any) -> str:
+    return scheme if isinstance(scheme, str) else ""
+
+
+def _by_scheme(law: Initializer | None, tensor: Parameter, name: str = "") -> Choice:
     role = ROLES[tensor.role]
     if tensor.left:
         return Choice(None, tensor.left)
     if law is None or not role.takes_scheme:
         return role.auto(tensor)
-    return Choice(law, "as asked", "name")
+    return Choice(law, "as asked", "name", name)
 
 
 def _by_rules(rules: Iterable[Rule], tensor: Parameter) -> Choice:
