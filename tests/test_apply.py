@@ -143,10 +143,8 @@ def test_a_key_is_a_seed_too():
     )
 
 
-@pytest.mark.parametrize("name", [row.name for row in NAMED] + [a for row in NAMED for a in row.aliases])
+@pytest.mark.parametrize("name", [name for row in ANY_SHAPE for name in (row.name, *row.aliases)])
 def test_biases_come_with_the_defaults_that_have_them(name):
-    if name == "delta_orthogonal":
-        pytest.skip("refuses layers that narrow")
     model = ic.Sequential([ic.Dense(100, activation="relu"), ic.Dense(100)], input_shape=(400,))
     table = ic.initialize(model, name)
     ours = {"torch": (1 / 3 / 400) ** 0.5, "sklearn": table["dense/kernel"].std}

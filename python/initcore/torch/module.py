@@ -25,6 +25,7 @@ from initcore.torch import feeds, roles, shards
 from initcore.torch.branches import branches as find_branches
 from initcore.torch.computed import Computed, computed
 from initcore.torch.tensors import can_fill, fill
+from initcore.torch.wrappers import bare
 
 Setter = Callable[[Callable[..., object]], None]
 
@@ -53,32 +54,19 @@ def parameters(model: nn.Module, activation: Any = None) -> list[Parameter]:
     >>> [(tensor.name, tensor.role, str(tensor.feeds)) for tensor in parameters(model)]
     [('0.weight', 'kernel', 'relu'), ('0.bias', 'bias', 'relu'), ('2.weight', 'kernel', 'no activation')]
     """
-    model = unwrapped(model)
-    fed = feeds.of(model)
     given = activations.get(activation) if isinstance(activation, str) else activation
     same: dict[Any, list[_Place]] = {}
-    for place in _places(model):
-        same.setdefault(id(place.tensor), []).append(place)
+    with bare(model) as model:
+        fed = feeds.of(model)
+        for place in _places(model):
+            same.setdefault(id(place.tensor), []).append(place)
     return [_described(places, fed, given) for places in same.values()]
 
 
 def branches(model: nn.Module) -> dict[str, Place]:
     """Return where in the residual branches of a module its tensors stand."""
-    return find_branches(unwrapped(model))
-
-
-def unwrapped(model: Any) -> nn.Module:
-    """Return the module itself of one that was compiled, or wrapped for several devices.
-
-    >>> model = nn.Linear(2, 2)
-    >>> unwrapped(nn.DataParallel(model)) is model
-    True
-    """
-    inside = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
-    while type(model).__name__ in inside:
-        model = getattr(model, inside[type(model).__name__])
-    found: nn.Module = model
-    return found
+    with bare(model) as model:
+        return find_branches(model)
 
 
 def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> Parameter:

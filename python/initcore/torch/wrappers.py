@@ -1,0 +1,63 @@
+"""Modules that wrap another to run it otherwise: compiled, checkpointed, on several devices.
+
+To add one: a line in ``_INSIDE``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+# By the class's name, so that nothing is imported: the attribute that has the module itself.
+_INSIDE = {
+    "OptimizedModule": "_orig_mod",
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "CheckpointWrapper": "_checkpoint_wrapped_module",
+    "FullyShardedDataParallel": "_fsdp_wrapped_module",
+}
+
+
+def unwrapped(model: Any) -> nn.Module:
+    """Return the module itself of one that is wrapped.
+
+    >>> model = nn.Linear(2, 2)
+    >>> unwrapped(nn.DataParallel(model)) is model
+    True
+    """
+    while type(model).__name__ in _INSIDE:
+        model = getattr(model, _INSIDE[type(model).__name__])
+    found: nn.Module = model
+    return found
+
+
+@contextlib.contextmanager
+def bare(model: nn.Module) -> Iterator[nn.Module]:
+    """Give the module with all its parts unwrapped for a while, so that names and forward are its own.
+
+    >>> model = nn.Sequential(nn.DataParallel(nn.Linear(2, 2)))
+    >>> with bare(model):
+    ...     print([name for name, _ in model.named_parameters()])
+    ['0.weight', '0.bias']
+    >>> [name for name, _ in model.named_parameters()]
+    ['0.module.weight', '0.module.bias']
+    """
+    model = unwrapped(model)
+    kept: list[tuple[nn.Module, str, nn.Module]] = []
+    todo = [model]
+    try:
+        while todo:
+            module = todo.pop()
+            for name, child in module._modules.items():
+                if child is not None:
+                    if unwrapped(child) is not child:
+                        kept.append((module, name, child))
+                        module._modules[name] = unwrapped(child)
+                    todo.append(unwrapped(child))
+        yield model
+    finally:
+        for module, name, child in kept:
+            module._modules[name] = child
