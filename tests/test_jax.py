@@ -1,5 +1,8 @@
 """`initcore.jax`: initializers with JAX's calling convention, inside and outside of its transformations."""
 
+import inspect
+import pickle
+
 import numpy as np
 import pytest
 
@@ -20,11 +23,16 @@ def seed_of(key):
     return int.from_bytes(words.tobytes(), "little")
 
 
+def law_of(name):
+    return getattr(ours, name)().law
+
+
 @every
 def test_every_scheme_draws_by_its_key(name):
     init, key = getattr(ours, name)(), jax.random.key(7)
     w = init(key, (4, 6))
-    expected = named.ROWS[name].law((4, 6), ic.Key(seed_of(key)))
+    expected = law_of(name)((4, 6), ic.Key(seed_of(key)))
+    assert law_of(name) == named.ROWS[name].law or hasattr(jax.nn.initializers, name)
     assert isinstance(w, jax.Array) and np.array_equal(w, expected)
     assert np.array_equal(init(jax.random.PRNGKey(7), (4, 6), jnp.float32), w)  # keys of the old style
     assert getattr(ours, name).__doc__
@@ -99,9 +107,72 @@ def test_numbers_and_layouts():
     assert w.std() == pytest.approx(np.sqrt(2 / 9), rel=0.06)
 
 
+PEERS = [name for name in named.ROWS if hasattr(jax.nn.initializers, name)]
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_what_jax_has_too_takes_its_arguments_in_its_order(name):
+    peer = getattr(jax.nn.initializers, name)
+    theirs = list(inspect.signature(peer).parameters)
+    assert list(inspect.signature(getattr(ours, name)).parameters)[: len(theirs)] == theirs or "key" in theirs
+    values = {"value": 0.3, "scale": 2.0, "stddev": 0.02, "mode": "fan_out", "distribution": "normal"}
+    given = [values[argument] for argument in theirs if argument in values]
+    key, shape = jax.random.key(3), (3, 200, 300)
+    w, expected = (
+        (find(key, shape) if "key" in theirs else find(*given)(key, shape))
+        for find in (getattr(ours, name), peer)
+    )
+    assert w.shape == expected.shape and w.dtype == expected.dtype
+    assert float(w.std()) == pytest.approx(float(expected.std()), rel=0.03, abs=1e-6)
+    assert float(w.mean()) == pytest.approx(float(expected.mean()), abs=6 * float(w.std()) / 244 + 1e-6)
+
+
+@pytest.mark.parametrize("name", ["normal", "uniform", "truncated_normal", "constant"])
+def test_defaults_are_those_of_jax(name):
+    given = (0.5,) * (name == "constant")
+    key, shape = jax.random.key(3), (500, 200)
+    w, expected = (getattr(m, name)(*given)(key, shape, jnp.float32) for m in (ours, jax.nn.initializers))
+    assert float(w.std()) == pytest.approx(float(expected.std()), rel=0.02, abs=1e-9)
+    assert float(w.max()) == pytest.approx(float(expected.max()), rel=0.2)
+
+
+def test_axes_of_jax_are_a_layout():
+    key, shape = jax.random.key(0), (64, 8, 30)
+    w = ours.lecun_normal(0, (1, 2))(key, shape)
+    assert float(w.std()) == pytest.approx(1 / 8, rel=0.05)
+    experts = ours.lecun_normal(in_axis=1, out_axis=2, batch_axis=0)
+    assert experts.layout == layouts.Einsum(in_axes=1, out_axes=2, batch_axes=0)
+    with pytest.raises(ValueError, match="layout= or axes"):
+        ours.lecun_normal(0, layout="oi")
+    with pytest.raises(ValueError, match="column_axis"):
+        ours.orthogonal(1.0, 0)
+
+
+@every
+def test_an_initializer_can_be_pickled_and_compared(name):
+    factory = getattr(ours, name)
+    assert pickle.loads(pickle.dumps(factory)) is factory
+    init, copy = factory(), pickle.loads(pickle.dumps(factory()))
+    assert copy == init and hash(copy) == hash(init)
+    assert np.array_equal(init(jax.random.key(1), (4, 6)), copy(jax.random.key(1), (4, 6)))
+
+
+def test_a_tensor_goes_where_it_is_to_be():
+    mesh = jax.make_mesh((1,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
+    there = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("x"))
+    for name in ("he_normal", "zeros"):
+        init, key = getattr(ours, name)(), jax.random.key(0)
+        assert init(key, (4, 6), jnp.float32, out_sharding=there).sharding == there
+        jitted = jax.jit(lambda key, init=init: init(key, (4, 6), out_sharding=there))(key)
+        assert np.array_equal(jitted, init(key, (4, 6)))
+
+
 @pytest.mark.parametrize(
     "error, call",
     [
+        (TypeError, lambda key: ours.he_normal()(3, (3, 4))),
+        (TypeError, lambda key: ours.sparse(3)),
+        (TypeError, lambda key: ours.normal(0.1, None, 3)),
         (ValueError, lambda key: ours.he_normal(stdev=1)),
         (ValueError, lambda key: ours.he_normal(layout="hw")),
         (ValueError, lambda key: ours.he_normal()(key, (3,))),

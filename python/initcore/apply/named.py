@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -43,6 +44,22 @@ def law_with(name: str, numbers: dict[str, Any]) -> Initializer:
     law: Any = initializers.get(name)
     changed: Initializer = replace(law, **numbers)
     return changed
+
+
+def by_position(name: str, args: tuple[Any, ...], order: Iterable[str]) -> dict[str, Any]:
+    """Return positional arguments under their names.
+
+    Raises:
+        TypeError: There are more of them than names.
+
+    >>> by_position("normal", (0.02,), ["stddev", "dtype"])
+    {'stddev': 0.02}
+    """
+    known = list(order)
+    if len(args) > len(known):
+        takes = f"takes by position only {', '.join(known)}" if known else "takes its arguments by keyword"
+        raise TypeError(f"{name} {takes}, got {args!r}")
+    return dict(zip(known, args, strict=False))
 
 
 def class_name(name: str) -> str:
