@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dis
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +14,9 @@ import torch.fx
 from torch import nn
 
 from initcore.torch import functions
+
+# What makes a tensor of a size: not in the graph unless it is asked for.
+_MAKERS = (torch.arange, torch.zeros, torch.ones, torch.full, torch.empty, torch.rand, torch.randn)
 
 
 def graph_of(model: nn.Module) -> Any:
@@ -34,17 +39,35 @@ def composite(module: nn.Module) -> bool:
 
 
 class _Tracer(torch.fx.Tracer):
-    """Keeps whole what has parameters and no parts, what is PyTorch's, and what is an activation."""
+    """Keeps whole what has parameters and no parts, what is PyTorch's, and what is an activation.
+
+    Goes on through assertions on sizes, and through tensors and masks made for a size.
+    """
+
+    proxy_buffer_attributes = True
 
     def __init__(self, model: nn.Module) -> None:
-        super().__init__()
+        super().__init__(autowrap_functions=_MAKERS)
+        self._autowrap_search.append(torch)  # where those are, beside the globals of each forward
         # Found before tracing begins, which replaces what calling a module does.
         self._activations = {m for m in model.modules() if functions.of_module(m) is not None}
+
+    def to_bool(self, obj: torch.fx.Proxy) -> bool:
+        """Let every assertion hold; branches on values are refused."""
+        return _in_assertion(sys._getframe(2)) or bool(super().to_bool(obj))
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         own = next(m.parameters(recurse=False), None) is not None and not composite(m)
         leaf: bool = super().is_leaf_module(m, module_qualified_name)
         return own or leaf or m in self._activations
+
+
+def _in_assertion(frame: Any) -> bool:
+    """Whether a frame is about to jump to where an assertion fails, or around that."""
+    code = [i for i in dis.get_instructions(frame.f_code) if i.offset >= frame.f_lasti]
+    jump, after = [i for i in code if i.opname != "TO_BOOL"][:2]
+    told = ("LOAD_ASSERTION_ERROR", "LOAD_COMMON_CONSTANT")  # the latter from Python 3.14
+    return any(i.offset in (jump.argval, after.offset) and i.opname in told for i in code)
 
 
 @contextlib.contextmanager

@@ -47,16 +47,12 @@ def bare(model: nn.Module) -> Iterator[nn.Module]:
     """
     model = unwrapped(model)
     kept: list[tuple[nn.Module, str, nn.Module]] = []
-    todo = [model]
     try:
-        while todo:
-            module = todo.pop()
+        for module in model.modules():  # which looks for a module's parts when it comes to them
             for name, child in module._modules.items():
-                if child is not None:
-                    if unwrapped(child) is not child:
-                        kept.append((module, name, child))
-                        module._modules[name] = unwrapped(child)
-                    todo.append(unwrapped(child))
+                if child is not None and unwrapped(child) is not child:
+                    kept.append((module, name, child))
+                    module._modules[name] = unwrapped(child)
         yield model
     finally:
         for module, name, child in kept:
