@@ -32,6 +32,7 @@ def step(measure, benchmark, threads):
 
 
 @every_network
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of torch.compile, about itself
 def bench_step(step, work, benchmark):
     patient = os.environ.get("INITCORE_BENCH_PATIENT") and benchmark.enabled
     step(work, 5.0, peers=PATIENT if patient else PEERS)
