@@ -1,6 +1,8 @@
 """LSUV and standardization of PyTorch's modules, and `initialize` with data."""
 
+import ast
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,7 +101,7 @@ def test_what_cannot_be_changes_nothing():
         lsuv(model, X * float("nan"))
     with pytest.raises(RuntimeError):
         lsuv(model, torch.ones(2, 5))
-    with pytest.raises(ValueError, match="no layer"):
+    with pytest.raises(ValueError, match="reach no"):
         lsuv(nn.ReLU(), X)
     with pytest.raises(ValueError, match="bias"):
         lsuv(nn.Sequential(nn.Linear(3, 3, bias=False)), torch.randn(9, 3), center=True)
@@ -190,3 +192,45 @@ def test_random_numbers_of_the_forward_are_the_same_in_both_passes():
     model, state = network(), torch.random.get_rng_state()
     assert standardize(model, X, training=True).converged
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+class Attends(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention, self.never = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 8)
+        self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.last.weight = self.never.weight
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.last(self.attention(x, x, x)[0])
+
+
+def test_the_table_says_what_was_not_scaled():
+    table = ic.initialize(Attends(), "lsuv", data=torch.randn(64, 5, 8))
+    assert {row.name: row.scheme for row in table if row.role == "kernel"} == {
+        "attention.in_proj_weight": "orthogonal",
+        "attention.out_proj.weight": "orthogonal",
+        "never.weight": "lsuv",  # by its other name, last
+        "first.weight": "lsuv",
+    }
+    for row in table:
+        assert ("not scaled" in row.why) == (row.scheme == "orthogonal"), row
+    with pytest.raises(ValueError, match="recurrent"):
+        ic.initialize(nn.LSTM(3, 4), "lsuv", data=torch.randn(5, 2, 3))
+
+
+def test_a_layer_alone_is_told_of():
+    layer, x = nn.Linear(20, 20), torch.randn(100, 20) * 3
+    for model in (layer, nn.DataParallel(layer)):
+        table = ic.initialize(model, "lsuv", data=x)
+        assert table["weight"].scheme == "lsuv" and "now 1" in table["weight"].why
+
+
+def test_who_knows_whom():
+    """`apply` walks a module by way of `torch.calibration`, which so must not know `apply`."""
+    for module in ("calibration", "computed"):
+        tree = ast.parse((Path(ic.__file__).parent / "torch" / f"{module}.py").read_text())
+        known = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert "initcore.torch.computed" in known or module == "computed"
+        assert not any("apply" in other for other in known)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from initcore import data_dependent
 from initcore.apply.table import Row, Table
-from initcore.calibration import Calibration
+from initcore.calibration import Calibrated, Goal
 from initcore.network import Network
 
 
@@ -19,7 +19,6 @@ def lsuv(model: Any, data: Any, start: Callable[[], Table]) -> Table:
     Raises:
         TypeError: For models of this framework there is no such thing.
     """
-    done: list[Table] = []
     if isinstance(model, Network):
         kept = {name: array.copy() for name, array in model.parameters.items()}
         try:
@@ -28,24 +27,31 @@ def lsuv(model: Any, data: Any, start: Callable[[], Table]) -> Table:
         except BaseException:
             model.parameters.update(kept)
             raise
-        return _told(table, calibration)
+        return _told(table, {f"{row.name}/kernel": row for row in calibration})
     if "keras" in {base.__module__.split(".")[0] for base in type(model).__mro__}:
         raise TypeError("'lsuv' is for initcore's Sequential and PyTorch's modules, not for Keras models")
-    of_torch = importlib.import_module("initcore.torch.calibration")
-    calibration = of_torch.started_lsuv(model, data, lambda: done.append(start()))
-    return _told(done[0], calibration)
+    done: list[Table] = []
+    adapter = importlib.import_module("initcore.torch.module")
+    walk = importlib.import_module("initcore.torch.calibration")
+    model = adapter.unwrapped(model)
+    first = {name: tensor.name for tensor in adapter.parameters(model) for name in tensor.names}
+    rows = walk.calibrated(model, data, Goal(), lambda: done.append(start()))
+    kernels = {first.get(walk.kernel_name(row)): row for row in reversed(rows)}
+    return _told(done[0], kernels)
 
 
-def _told(table: Table, calibration: Calibration) -> Table:
-    found = {row.name: row for row in calibration}
+def _told(table: Table, found: Mapping[Any, Calibrated]) -> Table:
+    """The table, with what was done to the kernels of these names."""
 
     def told(row: Row) -> Row:
-        layer = row.name.rpartition("/" if "/" in row.name else ".")[0]
-        if row.role != "kernel" or not row.changed or layer not in found:
-            return row
-        one = found[layer]
-        why = f"variance of what it gives on the data: {one.before:.3g}, now {one.after:.3g}"
-        missed = "" if one.converged else ", not within tolerance"
-        return replace(row, scheme="lsuv", std=None, why=why + missed)
+        if row.name in found:
+            one = found[row.name]
+            why = f"variance of what it gives on the data: {one.before:.3g}, now {one.after:.3g}"
+            missed = "" if one.converged else ", not within tolerance"
+            return replace(row, scheme="lsuv", std=None, why=why + missed)
+        if row.role == "kernel" and row.changed:
+            why = "not scaled: the data reach no dense layer or convolution that has it"
+            return replace(row, why=f"{row.why}; {why}")
+        return row
 
     return Table([told(row) for row in table], table.notes)

@@ -15,7 +15,7 @@ tensor    shape    role    scheme                       std  why
 
 from initcore.apply import initialize
 from initcore.torch import init
-from initcore.torch.calibration import lsuv, standardize
+from initcore.torch.data_dependent import lsuv, standardize
 from initcore.torch.groups import parameter_groups
 from initcore.torch.roles import register
 

@@ -1,4 +1,4 @@
-"""Scales and biases of PyTorch's modules from data: LSUV, and the start of weight normalization.
+"""Scales and biases of PyTorch's modules from data: the walk through a module.
 
 One forward pass through the model; before each layer with a kernel it stops, and `initcore.calibration` runs
 that layer alone until what it gives is as asked. A second pass then measures what all layers give.
@@ -8,91 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from initcore.apply import initialize
 from initcore.calibration import Calibrated, Calibration, Goal, calibrate, measured
-from initcore.random import KeyLike
 from initcore.torch.computed import computed, replace, sources
 
 _KERNELS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
+_WHOLE = "the model"  # what a layer without a name is called
 
 
-def lsuv(
-    model: nn.Module,
-    data: Any,
-    *,
-    variance: float = 1.0,
-    tolerance: float = 0.1,
-    max_iterations: int = 10,
-    per: Literal["layer", "unit"] = "layer",
-    center: bool = False,
-    start: Any = "orthogonal",
-    seed: KeyLike = 0,
-    training: bool = False,
+def calibrated(
+    model: nn.Module, data: Any, goal: Goal, start: Callable[[], object], training: bool = False
 ) -> Calibration:
-    """Scale every kernel so that what it gives has variance 1 on a batch: LSUV.
-
-    Mishkin & Matas 2016, arXiv:1511.06422, algorithm 1. As `initcore.data_dependent.lsuv`, for a module.
-
-    Args:
-        model: The module; kernels of dense layers and convolutions are scaled.
-        data: What ``model(data)`` takes; a tuple of arguments, or a dict of them by name.
-        variance, tolerance, max_iterations, per, center: As there.
-        start: What `initcore.initialize` sets all tensors to before, or None for what they are.
-        seed: For ``start``.
-        training: Whether batch normalization and dropout work as in training while it runs.
-
-    Returns:
-        A row for each layer that the data reach.
+    """Start a model, then set each layer with a kernel on what the layers before it make of the data.
 
     Raises:
-        ValueError: A layer's output does not vary or is not finite, or has no bias to center with; no layer
-            is reached. The model is as it was then, as after any error in its forward.
+        ValueError: as `initcore.calibration.calibrate`; or no layer is reached. The model is as it was then.
 
-    >>> model = nn.Sequential(nn.Linear(9, 64), nn.ReLU(), nn.Linear(64, 1))
-    >>> done = lsuv(model, torch.randn(256, 9) * 5 + 3)
-    >>> [row.name for row in done], done.converged
-    (['0', '2'], True)
-    """
-    goal = Goal(variance, tolerance, max_iterations, per, center)
-    return _calibrated(model, data, goal, _starter(model, start, seed), training)
-
-
-def standardize(
-    model: nn.Module, data: Any, *, start: Any = None, seed: KeyLike = 0, training: bool = False
-) -> Calibration:
-    """Give every unit mean 0 and variance 1 on a batch, by its kernel's scale and its bias.
-
-    Salimans & Kingma 2016, arXiv:1602.07868, equation 6. As `initcore.data_dependent.standardize`; arguments
-    as in `lsuv`.
-
-    >>> model, x = nn.Linear(3, 8), torch.randn(256, 3) * 5 + 3
-    >>> _ = standardize(model, x)
-    >>> torch.allclose(model(x).std(dim=0, correction=0), torch.ones(8), atol=1e-4)
+    >>> model = nn.Linear(9, 64)
+    >>> calibrated(model, torch.randn(256, 9), Goal(), lambda: None).converged
     True
     """
-    goal = Goal(tolerance=1e-3, per="unit", center=True)
-    return _calibrated(model, data, goal, _starter(model, start, seed), training)
-
-
-def started_lsuv(model: nn.Module, data: Any, start: Callable[[], object]) -> Calibration:
-    """Do what `lsuv` does by default, with what ``start`` does as the start."""
-    return _calibrated(model, data, Goal(), start, False)
-
-
-def _starter(model: nn.Module, start: Any, seed: KeyLike) -> Callable[[], object]:
-    return lambda: None if start is None else initialize(model, start, seed)
-
-
-def _calibrated(
-    model: nn.Module, data: Any, goal: Goal, start: Callable[[], object], training: bool
-) -> Calibration:
     restored = _copies((*model.parameters(), *model.buffers()))
     modes = [(module, module.training) for module in model.modules()]
     walk = _Walk(goal)
@@ -103,7 +44,10 @@ def _calibrated(
         for visit in (walk.calibrate, walk.measure):
             walk.run(model, data, visit)
         if not walk.rows:
-            raise ValueError("the data reach no layer with a kernel")
+            raise ValueError(
+                "the data reach no dense layer and no convolution: there is nothing to scale, as kernels of "
+                "recurrent layers and of attention are not"
+            )
         restored = moved
     finally:
         for module, mode in modes:
@@ -112,6 +56,16 @@ def _calibrated(
             for tensor, value in restored:
                 tensor.copy_(value)
     return Calibration(walk.rows.values())
+
+
+def kernel_name(row: Calibrated) -> str:
+    """Return the name of the tensor that was scaled.
+
+    >>> [row] = calibrated(nn.Linear(9, 64), torch.randn(256, 9), Goal(), lambda: None)
+    >>> row.name, kernel_name(row)
+    ('the model', 'weight')
+    """
+    return "weight" if row.name == _WHOLE else f"{row.name}.weight"
 
 
 def _copies(tensors: Iterable[torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -168,7 +122,7 @@ class _Walk:
         stays = stays or any(one.name == "weight" and one.left for one in computed(module))
         self.set += own
         self.rows[name] = calibrate(
-            name or "the model",
+            name or _WHOLE,
             forward,
             None if stays else scale,
             None if module.bias is None else shift,
