@@ -222,9 +222,10 @@ def test_the_table_says_what_was_not_scaled():
 
 def test_a_layer_alone_is_told_of():
     layer, x = nn.Linear(20, 20), torch.randn(100, 20) * 3
-    for model in (layer, nn.DataParallel(layer)):
+    wrapped = nn.DataParallel(layer)
+    for model, name in ((layer, "weight"), (wrapped, "weight"), (nn.Sequential(wrapped), "0.weight")):
         table = ic.initialize(model, "lsuv", data=x)
-        assert table["weight"].scheme == "lsuv" and "now 1" in table["weight"].why
+        assert table[name].scheme == "lsuv" and "now 1" in table[name].why
 
 
 def test_who_knows_whom():

@@ -33,7 +33,6 @@ def lsuv(model: Any, data: Any, start: Callable[[], Table]) -> Table:
     done: list[Table] = []
     adapter = importlib.import_module("initcore.torch.module")
     walk = importlib.import_module("initcore.torch.calibration")
-    model = adapter.unwrapped(model)
     first = {name: tensor.name for tensor in adapter.parameters(model) for name in tensor.names}
     rows = walk.calibrated(model, data, Goal(), lambda: done.append(start()))
     kernels = {first.get(walk.kernel_name(row)): row for row in reversed(rows)}

@@ -17,6 +17,7 @@ from torch import nn
 
 from initcore.calibration import Calibrated, Calibration, Goal, calibrate, measured
 from initcore.torch.computed import computed, replace, sources
+from initcore.torch.wrappers import bare
 
 _KERNELS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
 _WHOLE = "the model"  # what a layer without a name is called
@@ -96,17 +97,17 @@ class _Walk:
 
             return hook
 
-        hooks = [
-            module.register_forward_pre_hook(stop(name), with_kwargs=True)
-            for name, module in model.named_modules()
-            if isinstance(module, _KERNELS)
-        ]
-        try:
-            with torch.no_grad(), torch.random.fork_rng(_devices(model)):
+        with bare(model) as model, torch.no_grad(), torch.random.fork_rng(_devices(model)):
+            hooks = [
+                module.register_forward_pre_hook(stop(name), with_kwargs=True)
+                for name, module in model.named_modules()
+                if isinstance(module, _KERNELS)
+            ]
+            try:
                 _give(model, data)
-        finally:
-            for hook in hooks:
-                hook.remove()
+            finally:
+                for hook in hooks:
+                    hook.remove()
 
     def calibrate(self, name: str, module: Any, forward: Callable[[], NDArray[Any]]) -> None:
         """Set a layer, except for a kernel that another one has set, or that cannot be."""
