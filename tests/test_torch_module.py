@@ -273,36 +273,6 @@ def test_what_is_not_known_is_left_until_a_rule_says():
     assert model.temperature == 2 and torch.allclose(model.mix @ model.mix.T, torch.eye(4), atol=1e-6)
 
 
-@pytest.mark.filterwarnings(
-    "ignore:`torch.jit.script_method`:DeprecationWarning"
-)  # what torch.compile imports
-def test_wrapped_models_have_the_names_of_what_they_wrap():
-    plain, compiled, parallel = Mine(), torch.compile(Mine()), nn.DataParallel(Mine())
-    tables = [ic.initialize(model, seed=6) for model in (plain, compiled, parallel)]
-    assert tables[0] == tables[1] == tables[2]
-    assert torch.equal(plain.fc1.weight, compiled._orig_mod.fc1.weight)
-    assert torch.equal(plain.fc1.weight, parallel.module.fc1.weight)
-
-
-@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")
-@pytest.mark.parametrize("wrapper", ["compile", "DataParallel", "checkpoint_wrapper"])
-def test_wrapped_parts_are_as_what_they_wrap(wrapper):
-    from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
-
-    wrap = {"compile": torch.compile, "DataParallel": nn.DataParallel}.get(wrapper, checkpoint_wrapper)
-
-    def build(wrap):
-        inner = nn.Sequential(wrap(nn.Linear(4, 4)), nn.GELU())
-        return nn.Sequential(wrap(nn.Linear(4, 4)), nn.ReLU(), wrap(inner), nn.Linear(4, 2))
-
-    plain, model = build(lambda module: module), build(wrap)
-    kinds, state = [type(module) for module in model.modules()], model.state_dict()
-    assert ic.initialize(model, seed=6) == ic.initialize(plain, seed=6)
-    assert [type(module) for module in model.modules()] == kinds
-    pairs = zip(state.values(), plain.state_dict().values(), strict=True)
-    assert all(torch.equal(a, b) for a, b in pairs)
-
-
 def test_layers_of_ones_own_are_made_known():
     from initcore.torch import register, roles
 

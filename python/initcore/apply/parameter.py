@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from initcore.activations import Activation
+from initcore.gains import Gated
 from initcore.laws import Initializer
 from initcore.layouts import LayoutLike
 from initcore.random import Key
 
 # An activation of ours, a gated pair by its name, or any function of an array.
-Function: TypeAlias = "Activation | str | Callable[[Any], Any]"
+Function: TypeAlias = "Activation | str | Gated | Callable[[Any], Any]"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Feeds:
         if isinstance(self.function, Activation):
             values = ", ".join(f"{value:g}" for value in self.function.values)
             return f"{self.function.name}({values})" if values else self.function.name
+        if isinstance(self.function, Gated):
+            return f"a gate of {Feeds(self.function.activation)}"
         return str(getattr(self.function, "__name__", None) or self.function)
 
 

@@ -6,7 +6,6 @@ traced one by one, and what one part feeds in another is not known unless they s
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import nn
 
 from initcore.apply.functions import passes_on
 from initcore.apply.parameter import Feeds, Function
+from initcore.gains import GATED, Gated
 from initcore.torch import functions
 from initcore.torch.tracing import composite, graph_of
 
@@ -60,6 +60,8 @@ _PASS = _words(
     """
 )
 _LOOKS = _words("size dim shape getattr numel stride is_contiguous device dtype")  # at no values
+_PARTS = _words("chunk split unbind getitem narrow contiguous float to half type")
+_PRODUCTS = ("mul", "imul", "mul_")
 _MIXES = _words(
     """
     matmul bmm mm linear conv1d conv2d conv3d einsum scaled_dot_product_attention softmax log_softmax baddbmm
@@ -67,6 +69,7 @@ _MIXES = _words(
     multi_head_attention_forward embedding bilinear
     """
 )
+_GATED = {f: name for name, f in GATED.items()}
 
 
 def of(model: nn.Module) -> dict[str, Feeds]:
@@ -102,10 +105,11 @@ def _trace(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feeds])
         _in_parts(model, prefix, after, found)
         return
     modules = dict(model.named_modules())
+    gates = _gates(graph, modules)
     fed: dict[Any, Feeds] = {}
     calls: dict[str, list[tuple[Any, Feeds | None]]] = {}
     for node in reversed(graph.nodes):
-        uses = [(user, _through(user, modules, fed, after)) for user in node.users]
+        uses = [(user, gates.get((node, user)) or _through(user, modules, fed, after)) for user in node.users]
         fed[node] = _merge(uses)
         if node.op == "call_module":
             calls.setdefault(node.target, []).extend(uses)
@@ -164,22 +168,69 @@ def _through(user: Any, modules: dict[str, nn.Module], fed: dict[Any, Feeds], af
         return after
     if user.op == "call_module":
         return _before(modules[user.target], fed[user])
-    name = user.target if isinstance(user.target, str) else getattr(user.target, "__name__", str(user.target))
+    name = _name(user)
     if name in _LOOKS:
         return None
     if name in _PASS:
         return fed[user]
-    if name in ("mul", "imul", "mul_", "truediv", "div", "div_") and not _of_two_nodes(user):
+    if name in (*_PRODUCTS, "truediv", "div", "div_") and not _of_two_nodes(user):
         return fed[user]  # by a number
     if name == "glu":
         return Feeds("glu")
     if name in _MIXES:
         return Feeds(None, how=f"goes into {name}")
-    call = getattr(torch.Tensor, name, None) if user.op == "call_method" else user.target
-    f = functions.of_function(name, call, *user.args[1:], **_plain(user.kwargs)) if callable(call) else None
+    f = _function_of(user, modules)
     if f is None:
         return Feeds(known=False, how=f"it goes through {name}")
     return fed[user] if passes_on(f) else Feeds(f)
+
+
+def _gates(graph: Any, modules: dict[str, nn.Module]) -> dict[tuple[Any, Any], Feeds]:
+    """What values feed that are the two sides of a gate, by value and user: u and v of f(u) * v.
+
+    Both come from kernels of the same input, or from one that packs both. (Not so in x * sigmoid(g(x)).)
+    """
+    found: dict[tuple[Any, Any], Feeds] = {}
+    for product in graph.nodes:
+        if _name(product) not in _PRODUCTS or not _of_two_nodes(product):
+            continue
+        for gate, v in (product.args[:2], product.args[1::-1]):
+            f = _function_of(gate, modules)
+            if f is None or passes_on(f):
+                continue
+            u = _input(gate)
+            sources = {_source(side, modules) for side in (u, v)}
+            if u is not v and len(sources) == 1 and None not in sources:
+                name = _GATED.get(getattr(f, "name", ""))
+                gated = name or Gated(f)  # type: ignore[arg-type]  # an activation, or a function
+                found[u, gate] = found[v, product] = Feeds(gated)
+    return found
+
+
+def _source(node: Any, modules: dict[str, nn.Module]) -> Any:
+    """What goes into the kernel that a value, or the part of one, comes from; None if it comes from none."""
+    while node is not None and _name(node) in _PARTS:
+        node = _input(node)
+    module = modules[node.target] if node is not None and node.op == "call_module" else None
+    return _input(node) if isinstance(module, nn.Linear | nn.modules.conv._ConvNd) else None
+
+
+def _input(node: Any) -> Any:
+    return next(iter(node.all_input_nodes), None)
+
+
+def _name(node: Any) -> str:
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+
+
+def _function_of(node: Any, modules: dict[str, nn.Module]) -> Function | None:
+    """The activation that a node is, if it is one."""
+    if node.op == "call_module":
+        return functions.of_module(modules[node.target])
+    call = getattr(torch.Tensor, _name(node), None) if node.op == "call_method" else node.target
+    if node.op not in ("call_function", "call_method") or not callable(call):
+        return None
+    return functions.of_function(_name(node), call, *node.args[1:], **_plain(node.kwargs))
 
 
 def _plain(named: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +246,7 @@ def _merge(uses: list[tuple[Any, Feeds | None]]) -> Feeds:
     seen = [(user, feeds) for user, feeds in uses if feeds is not None]
     through = {str(feeds): feeds for _, feeds in seen if feeds.known and feeds.function is not None}
     unknown = [feeds for _, feeds in seen if not feeds.known]
-    gated = [user for user, _ in seen if user.target in (operator.mul, torch.mul, "mul", "mul_")]
+    gated = [user for user, feeds in seen if feeds.function is None and _name(user) in _PRODUCTS]
     if len(through) > 1 or (through and gated):
         return Feeds(
             known=False, how=f"it goes through {' and '.join([*through, *['a product'] * bool(gated)])}"
