@@ -16,11 +16,14 @@ def network(blocks=4, width=16):
     return ic.Sequential(layers, input_shape=(5,))
 
 
-@pytest.mark.parametrize("name", list(residual.SCHEMES))
+ABOUT_MULTIPLIERS = ("rezero", "skip_init")  # of which no layer of this package has one
+
+
+@pytest.mark.parametrize("name", sorted(set(residual.SCHEMES) - set(ABOUT_MULTIPLIERS)))
 def test_every_scheme_scales_the_tensors_of_the_branches(name):
     model, plain = network(), network()
     table = ic.initialize(model, residual=name, seed=2)
-    scheme = depth.resolve(name, sequential.branches(model))
+    scheme = depth.resolve(name, sequential.branches(model))["encoder"]
     base = "auto" if scheme.base == "auto" else scheme.base
     ic.initialize(plain, base, seed=2)
     for row in table:
@@ -37,6 +40,22 @@ def test_every_scheme_scales_the_tensors_of_the_branches(name):
         assert row.std == pytest.approx(factor * before.std(), rel=0.35, abs=1e-9) or row.role != "kernel"
     assert table.notes == tuple(f"{name} needs {need}" for need in scheme.needs)
     assert all(note in str(table) for note in table.notes)
+
+
+@pytest.mark.parametrize("name", ABOUT_MULTIPLIERS)
+def test_a_scheme_of_multipliers_needs_some(name):
+    with pytest.raises(ValueError, match=r"must have .*a learned multiplier of each branch"):
+        ic.initialize(network(), residual=name)
+    with pytest.raises(ValueError, match=r"last scale .*must have a normalization at the end of each branch"):
+        block = ic.Residual([ic.Dense(5)])
+        ic.initialize(ic.Sequential([block], input_shape=(5,)), residual="zero_gamma")
+
+
+def test_a_network_that_ends_with_a_block_has_no_output():
+    blocks = [ic.Residual([ic.Dense(5, "relu"), ic.Dense(5)]) for _ in range(2)]
+    table = ic.initialize(ic.Sequential([ic.Dense(5), *blocks], input_shape=(5,)), residual="fixup")
+    assert table["dense/kernel"].scheme != "zeros" == table["residual_1/dense_1/kernel"].scheme
+    assert any("ends with" in note for note in table.notes)
 
 
 def test_the_depth_is_the_models():

@@ -92,8 +92,9 @@ def test_a_transformer_of_ones_own(packed):
         assert roles[f"{attention}.out.weight"] == "attention_output"
         assert roles[f"{block}.up.weight"] == "mlp_inner" and roles[f"{block}.down.weight"] == "mlp_last"
         assert roles[f"{block}.down.bias"] == "branch_bias"
-    assert "head.weight" not in roles and "tokens.weight" not in roles
-    assert len({place.branch for place in branches(Gpt(2, packed=packed)).values()}) == 4
+    assert roles["head.weight"] == "output" and "tokens.weight" not in roles
+    found = branches(Gpt(2, packed=packed)).values()
+    assert len({place.branch for place in found if place.branch}) == 4
 
 
 def test_gpt2_by_its_depth():
@@ -183,3 +184,78 @@ class Vit(nn.Module):
 def test_a_forward_that_slices():
     table = ic.initialize(Vit(), residual="fixup")
     assert table["head.weight"].scheme == table["blocks.1.down.weight"].scheme == "zeros"
+
+
+class Seq2Seq(nn.Module):
+    """PyTorch's encoder and decoder with embeddings in front."""
+
+    def __init__(self, width=32, n=2, m=3):
+        super().__init__()
+        self.source, self.target = nn.Embedding(40, width), nn.Embedding(40, width)
+        self.body = nn.Transformer(width, 4, n, m, 64, batch_first=True)
+        self.head = nn.Linear(width, 40)
+
+    def forward(self, source, target):
+        return self.head(self.body(self.source(source), self.target(target)))
+
+
+KERNELS = ["self_attn.out_proj.weight", "linear1.weight", "linear2.weight"]
+
+
+@pytest.mark.parametrize(
+    "name, encoder, decoder",
+    [
+        ("t_fixup", residual.t_fixup(2), residual.t_fixup(3, "decoder")),
+        ("deepnorm", residual.deepnorm(2, 3, "encoder"), residual.deepnorm(2, 3, "decoder")),
+    ],
+)
+def test_encoder_and_decoder_by_formulas_of_their_own(name, encoder, decoder):
+    model, plain = Seq2Seq(), Seq2Seq()
+    table = ic.initialize(model, residual=name)
+    ic.initialize(plain, "glorot_normal")
+    layers = {"encoder.layers.1": encoder, "decoder.layers.2": decoder}
+    for layer, scheme in layers.items():
+        kernels = [*KERNELS, *["multihead_attn.out_proj.weight"] * (scheme is decoder)]
+        for kernel in (f"body.{layer}.{kernel}" for kernel in kernels):
+            expected = plain.get_parameter(kernel) * scheme.factor("value")
+            assert torch.allclose(model.get_parameter(kernel), expected), kernel
+        query, _, value = model.get_parameter(f"body.{layer}.self_attn.in_proj_weight").chunk(3)
+        assert (value.std() / query.std()).item() == pytest.approx(scheme.factor("value"), rel=0.15)
+    if name == "deepnorm":
+        assert sum("skipped path" in note for note in table.notes) == 2
+    else:
+        for embedding in model.source, model.target:  # 1280 numbers: 6 standard errors
+            expected = 32**-0.5 * decoder.factor("embedding")
+            assert embedding.weight.std().item() == pytest.approx(expected, rel=6 / 2560**0.5)
+
+
+def test_encoder_and_decoder_by_name():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.decoder = (nn.Sequential(*(Block(16, True) for _ in range(n))) for n in (2, 4))
+
+        def forward(self, x):
+            return self.decoder(self.encoder(x))
+
+    table = ic.initialize(Both(), residual="t_fixup")
+    glorot = (2 / (16 + 64)) ** 0.5
+    for name, scheme in (("encoder", residual.t_fixup(2)), ("decoder", residual.t_fixup(4, "decoder"))):
+        assert table[f"{name}.1.up.weight"].std == pytest.approx(glorot * scheme.factor("mlp_inner"))
+    alone = ic.initialize(nn.ModuleDict({"decoder": Both().decoder}), residual="t_fixup")
+    assert alone["decoder.1.up.weight"].std == pytest.approx(glorot * residual.t_fixup(4).factor("mlp_inner"))
+
+
+def test_embeddings_have_the_base_of_the_scheme():
+    table = ic.initialize(Gpt(2), residual="gpt2")
+    assert table["tokens.weight"].std == table["positions.weight"].std == 0.02
+    table = ic.initialize(Gpt(2), residual="t_fixup")
+    assert table["tokens.weight"].std == pytest.approx(16**-0.5 * 18**-0.25)
+    table = ic.initialize(Gpt(2), {"positions": "zeros"}, residual="gpt2")
+    assert table["positions.weight"].scheme == "zeros"
+
+
+def test_multipliers_that_are_none():
+    for name in ("rezero", "skip_init"):
+        with pytest.raises(ValueError, match=r"must have .*a learned multiplier of each branch"):
+            ic.initialize(Gpt(2), residual=name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from initcore._validate import check_count, check_number, choose
-from initcore.laws import Initializer, RandomNormal
+from initcore.laws import Initializer, RandomNormal, VarianceScaling
 
 # Each role a tensor of a residual network can have, and the more general one whose factor it has where a
 # scheme says nothing of it.
@@ -47,6 +47,7 @@ class ResidualScheme:
         skip: What the skipped path is multiplied by, always: a number in the model's forward pass.
         needs: What the model itself must have for the scheme to make sense; no initializer can put it there.
         base: The initializer that the paper has before the factors.
+        embedding: That of embeddings; "auto" for what they have anyway.
         source: The paper.
 
     >>> gpt2(layers=8).factor("attention_output")  # which is a "last"
@@ -60,6 +61,7 @@ class ResidualScheme:
     skip: float = 1.0
     needs: tuple[str, ...] = ()
     base: str | Initializer = "auto"
+    embedding: str | Initializer = "auto"
     source: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -76,10 +78,20 @@ class ResidualScheme:
         >>> fixup(branches=16).factor("mlp_last"), fixup(branches=16).factor("embedding")
         (0.0, 1.0)
         """
+        named = self.named(role)
+        return float(self.factors[named]) if named else 1.0
+
+    def named(self, role: str) -> str | None:
+        """Return the role whose factor such tensors have, this one or the more general; None without one.
+
+        Raises:
+            ValueError: there is no such role.
+
+        >>> fixup(branches=16).named("mlp_last"), fixup(branches=16).named("embedding")
+        ('last', None)
+        """
         more_general = choose("role", role, ROLES)
-        if role in self.factors:
-            return float(self.factors[role])
-        return self.factor(more_general) if more_general else 1.0
+        return role if role in self.factors else self.named(more_general) if more_general else None
 
 
 def fixup(branches: int, layers_per_branch: int = 2) -> ResidualScheme:
@@ -105,7 +117,7 @@ def fixup(branches: int, layers_per_branch: int = 2) -> ResidualScheme:
     inner = count ** (-1 / (2 * m - 2)) if m > 1 else 1.0
     return ResidualScheme(
         "fixup",
-        {"inner": inner, "last": 0.0, "output": 0.0, "branch_bias": 0.0},
+        {"inner": inner, "last": 0.0, "output": 0.0, "branch_bias": 0.0, "multiplier": 1.0},
         needs=(
             "no normalization",
             "a learned multiplier of each branch, which starts at 1",
@@ -141,8 +153,9 @@ def t_fixup(layers: int, part: Part = "encoder") -> ResidualScheme:
     return ResidualScheme(
         "t_fixup",
         {**scaled, "embedding": decoder},
-        needs=("no normalization", "embeddings of standard deviation d**-0.5 before the factor"),
+        needs=("no normalization",),
         base="glorot_normal",
+        embedding=VarianceScaling(1.0, "fan_out", "normal"),
         source="Huang, Perez, Ba & Volkovs 2020, ICML, section 3.2",
     )
 
@@ -274,6 +287,7 @@ def gpt2(layers: int, branches_per_layer: int = 2) -> ResidualScheme:
         "gpt2",
         {"last": branches**-0.5},
         base=RandomNormal(stddev=0.02),
+        embedding=RandomNormal(stddev=0.02),
         source="Radford et al. 2019, Language models are unsupervised multitask learners, section 2.3",
     )
 

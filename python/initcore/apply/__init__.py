@@ -13,7 +13,7 @@ from typing import Any
 
 from initcore.apply.bias import with_biases
 from initcore.apply.decision import Decision, carry_out, check
-from initcore.apply.depth import resolve, with_depth
+from initcore.apply.depth import with_depth
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.apply.roles import ROLES
 from initcore.apply.rules import Rules, Scheme, decide
@@ -117,10 +117,7 @@ def initialize(
     choices = with_biases(tensors, choices, base)
     notes: tuple[str, ...] = ()
     if residual is not None:
-        branches = _adapter(model).branches(model)
-        depth = resolve(residual, branches)
-        choices = with_depth(depth, tensors, choices, branches)
-        notes = tuple(f"{depth.name} needs {need}" for need in depth.needs)
+        choices, notes = with_depth(residual, tensors, choices, _adapter(model).branches(model))
     rates = [1.0] * len(tensors)
     if mup is not None:
         choices, rates, more = with_width(tensors, choices, base, optimizer)

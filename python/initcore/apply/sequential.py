@@ -44,12 +44,28 @@ def branches(model: Network) -> dict[str, Place]:
     >>> import initcore as ic
     >>> block = ic.Residual([ic.Dense(8, activation="relu"), ic.Dense(4)])
     >>> found = branches(ic.Sequential([block], input_shape=(4,)))
-    >>> found["residual/dense_1/kernel"]
-    Place(branch='residual', roles=('mlp_last',))
+    >>> found["residual/dense_1/kernel"].roles
+    ('mlp_last',)
     """
     found: dict[str, Place] = {}
     _walk(model.stack, "", "", model, found)
+    for name in _ends(model.stack, "", model):
+        found[name] = Place("", ("output",))
     return found
+
+
+def _ends(stack: Stack, path: str, model: Network) -> list[str]:
+    """The kernels of the layer that a stack ends with, unless that is residual."""
+    for name, layer in zip(reversed(stack.names), reversed(stack.layers), strict=True):
+        here = f"{path}{name}/"
+        if isinstance(layer, Stack) and (found := _ends(layer, here, model)):
+            return found
+        if isinstance(layer, Residual):
+            return []
+        kernels = [tensor for tensor in model.tensors if tensor.startswith(here)]
+        if kernels and layer.mixes:
+            return [tensor for tensor in kernels if model.tensors[tensor].role == "kernel"]
+    return []
 
 
 def _walk(stack: Stack, path: str, branch: str, model: Network, found: dict[str, Place]) -> None:

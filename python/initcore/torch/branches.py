@@ -1,22 +1,29 @@
 """Where the residual branches of a PyTorch model are, and which tensor of them stands where.
 
-In a trace of the model a residual connection is an addition of two values, of which one came through more
-kernels than the other since they parted.
+Which sums of a traced forward are residual connections, sums.py tells; here it is said what that means for
+the tensors.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from initcore.apply.depth import Place
+from initcore.residual import Part
 from initcore.torch import roles
-from initcore.torch.tracing import composite, graph_of
+from initcore.torch.sums import Branch
+from initcore.torch.sums import branches as of_sums
+from initcore.torch.tracing import called, composite, graph_of
 
-_ADD = frozenset(("add", "iadd", "add_"))
+_MULTIPLIES = frozenset(("mul", "imul", "mul_", "multiply"))
+_RESHAPES = frozenset(
+    ("view", "reshape", "unsqueeze", "expand", "expand_as", "getitem", "to", "type_as", "float")
+)
 _ATTENDS = frozenset(("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"))
 _SPELLED = (
     ("query", re.compile(r"(^|_)(q|query|queries)(_|$)|q_?proj")),
@@ -44,7 +51,7 @@ def branches(model: nn.Module) -> dict[str, Place]:
         if isinstance(module, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
             _of_transformer(module, f"{name}." if name else "", found)
     _traced(model, "", found)
-    return found
+    return _in_parts(found)
 
 
 def _traced(model: nn.Module, prefix: str, found: dict[str, Place]) -> None:
@@ -57,67 +64,95 @@ def _traced(model: nn.Module, prefix: str, found: dict[str, Place]) -> None:
         return
     modules = dict(model.named_modules())
     nodes = list(graph.nodes)
-    kernels = sum(1 << i for i, node in enumerate(nodes) if _is_kernel(node, modules))
-    before: dict[Any, int] = {}  # the nodes that a value comes from, itself included, as bits
-    for i, node in enumerate(nodes):
-        before[node] = 1 << i
-        for source in node.all_input_nodes:
-            before[node] |= before[source]
-        sources = node.all_input_nodes
-        if _name(node) in _ADD and len(sources) == 2:
-            parted = [before[a] & ~before[b] for a, b in (sources, sources[::-1])]
-            counts = [(side & kernels).bit_count() for side in parted]
-            if counts[0] != counts[1]:
-                side = counts.index(max(counts))
-                branch = {other for j, other in enumerate(nodes[:i]) if parted[side] >> j & 1}
-                _note(sources[side], branch, prefix, modules, found)
+    sums = set()
+    for branch in of_sums(nodes, lambda node, role: _has(node, role, modules)):
+        _note(branch, prefix, modules, found)
+        sums.add(branch.sum)
+    if not prefix:
+        _note_output(nodes[-1], sums, modules, found)
 
 
-def _note(
-    end: Any, branch: set[Any], prefix: str, modules: dict[str, nn.Module], found: dict[str, Place]
-) -> None:
-    """Say of every tensor of a branch, which ends with the node ``end``, where it stands."""
-    kernels = [node for node in branch if _is_kernel(node, modules)]
-    attends = any(_name(node) in _ATTENDS or _attends(node, modules) for node in branch)
-    last, at_end = _back_to_kernels(end, branch, modules)
-    title = _common(sorted(node.target for node in kernels), prefix)
-    for node in branch:
-        if node.op == "get_attr" and node in at_end:
-            found.setdefault(prefix + node.target, Place(title, ("multiplier",)))
+def _note(branch: Branch, prefix: str, modules: dict[str, nn.Module], found: dict[str, Place]) -> None:
+    """Say of every tensor of a branch where it stands."""
+    kernels = [node for node in branch.nodes if _has(node, "kernel", modules)]
+    attends = any(called(node) in _ATTENDS or _attends(node, modules) for node in branch.nodes)
+    last, at_end = _back_to_kernels(branch.end, modules, lambda node: node not in branch.nodes)
+    title = _title(
+        sorted(node.target for node in kernels), prefix, {place.branch for place in found.values()}
+    )
+
+    def note(name: str, *places: str) -> None:
+        found.setdefault(prefix + name, Place(title, places))
+
+    for node in branch.nodes:
+        if node.op == "get_attr" and node in at_end and _is_factor(node):
+            note(node.target, "multiplier")
         if node.op != "call_module":
             continue
         module = modules[node.target]
         if isinstance(module, nn.MultiheadAttention):
-            _of_attention(f"{prefix}{node.target}.", title, found)
+            _of_attention(module, f"{prefix}{node.target}.", title, found)
             continue
-        for name, _ in module.named_parameters(recurse=False):
-            part = roles.of(module, name).role
-            if part == "kernel":
-                place = _kernel_roles(node.target, attends, node in last)
-            elif part == "bias":
-                place = ("branch_bias",)
-            elif part == "scale" and node in at_end:
-                place = ("last_scale",)
-            else:
-                continue
-            found.setdefault(f"{prefix}{node.target}.{name}", Place(title, place))
+        for name, role in _roles(module):
+            full = f"{node.target}.{name}"
+            if role == "kernel":
+                note(full, *_kernel_roles(node.target, attends, node in last))
+            elif role == "bias":
+                note(full, "branch_bias")
+            elif role == "scale" and node in at_end:
+                note(full, "last_scale")
+            elif role == "other" and node in at_end and name in _factors(module):
+                note(full, "multiplier")
 
 
-def _back_to_kernels(end: Any, branch: set[Any], modules: dict[str, nn.Module]) -> tuple[set[Any], set[Any]]:
-    """The kernels that a branch ends with, and what stands behind them."""
+def _note_output(end: Any, sums: set[Any], modules: dict[str, nn.Module], found: dict[str, Place]) -> None:
+    """Say which kernels the network ends with: those that no residual connection leads around."""
+
+    def is_other(node: Any) -> bool:
+        return node in sums or (node.op == "call_module" and composite(modules[node.target]))
+
+    for node in _back_to_kernels(end, modules, is_other)[0]:
+        tensors = list(_roles(module := modules[node.target]))
+        if not (isinstance(module, nn.MultiheadAttention) or any(role == "recurrent" for _, role in tensors)):
+            for name, role in tensors:
+                if role == "kernel":
+                    found.setdefault(f"{node.target}.{name}", Place("", ("output",)))
+
+
+def _back_to_kernels(
+    end: Any, modules: dict[str, nn.Module], is_other: Callable[[Any], bool]
+) -> tuple[set[Any], set[Any]]:
+    """The kernels that ``end`` comes from, and what stands behind them; not beyond nodes that are other."""
     last: set[Any] = set()
     behind: set[Any] = set()
     todo = [end]
     while todo:
         node = todo.pop()
-        if node not in branch or node in last or node in behind:
+        if node in last or node in behind:
             continue
-        if _is_kernel(node, modules):
+        if _has(node, "kernel", modules):
             last.add(node)
-        else:
+        elif not is_other(node):
             behind.add(node)
             todo += node.all_input_nodes
     return last, behind
+
+
+def _is_factor(node: Any) -> bool:
+    """Whether a value is what others are multiplied by, reshaped perhaps."""
+    return any(
+        called(user) in _MULTIPLIES or (called(user) in _RESHAPES and _is_factor(user)) for user in node.users
+    )
+
+
+def _factors(module: nn.Module) -> set[str]:
+    """The tensors that a module multiplies what goes through it by."""
+    graph = graph_of(module)
+    return (
+        {node.target for node in graph.nodes if node.op == "get_attr" and _is_factor(node)}
+        if graph
+        else set()
+    )
 
 
 def _kernel_roles(target: str, attends: bool, last: bool) -> tuple[str, ...]:
@@ -132,54 +167,71 @@ def _kernel_roles(target: str, attends: bool, last: bool) -> tuple[str, ...]:
 
 
 def _of_transformer(layer: Any, prefix: str, found: dict[str, Place]) -> None:
+    part: Part = "decoder" if isinstance(layer, nn.TransformerDecoderLayer) else "encoder"
     for name in ("self_attn", "multihead_attn"):
         if hasattr(layer, name):
-            _of_attention(f"{prefix}{name}.", f"{prefix}{name}", found)
+            _of_attention(getattr(layer, name), f"{prefix}{name}.", f"{prefix}{name}", found, part)
     for name, role in (("linear1", "mlp_inner"), ("linear2", "mlp_last")):
-        found[f"{prefix}{name}.weight"] = Place(f"{prefix}linear1", (role,))
-        found[f"{prefix}{name}.bias"] = Place(f"{prefix}linear1", ("branch_bias",))
+        found[f"{prefix}{name}.weight"] = Place(f"{prefix}linear1", (role,), part)
+        found[f"{prefix}{name}.bias"] = Place(f"{prefix}linear1", ("branch_bias",), part)
 
 
-def _of_attention(prefix: str, title: str, found: dict[str, Place]) -> None:
+def _of_attention(
+    module: nn.Module, prefix: str, title: str, found: dict[str, Place], part: Part = "encoder"
+) -> None:
     """PyTorch's own attention: one packed projection or three, and the one behind."""
-    found[f"{prefix}in_proj_weight"] = Place(title, ("query", "key", "value"))
-    for letter, role in (("q", "query"), ("k", "key"), ("v", "value")):
-        found[f"{prefix}{letter}_proj_weight"] = Place(title, (role,))
-    found[f"{prefix}out_proj.weight"] = Place(title, ("attention_output",))
+    places = {
+        "in_proj_weight": ("query", "key", "value"),
+        "q_proj_weight": ("query",),
+        "k_proj_weight": ("key",),
+        "v_proj_weight": ("value",),
+        "out_proj.weight": ("attention_output",),
+    }
+    for name, _ in module.named_parameters():
+        if name in places:
+            found.setdefault(prefix + name, Place(title, places[name], part))
 
 
-def _is_kernel(node: Any, modules: dict[str, nn.Module]) -> bool:
+def _in_parts(found: dict[str, Place]) -> dict[str, Place]:
+    """Tell the decoder's tensors where the names in a model speak of an encoder and a decoder."""
+    of_part = {
+        part: {name for name in found if re.search(rf"(^|[._]){part}([._]|$)", name)}
+        for part in ("encoder", "decoder")
+    }
+    if not all(of_part.values()):
+        return found
+    return {
+        name: replace(place, part="decoder") if name in of_part["decoder"] else place
+        for name, place in found.items()
+    }
+
+
+def _has(node: Any, role: str, modules: dict[str, nn.Module]) -> bool:
     if node.op != "call_module":
         return False
-    module = modules[node.target]
-    return isinstance(module, nn.MultiheadAttention) or any(
-        roles.of(module, name).role == "kernel" for name in _tensors(module)
-    )
+    return any(its == role for _, its in _roles(modules[node.target]))
 
 
-def _tensors(module: nn.Module) -> Iterator[str]:
-    for name, _ in module.named_parameters(recurse=False):
-        yield name.removesuffix("_orig").removesuffix("_v")
-    for name in getattr(module, "parametrizations", ()):
-        yield name
+def _roles(module: nn.Module) -> Iterator[tuple[str, str]]:
+    """The tensors of a module, by the names that they have for it, and their roles."""
+    names = [
+        name.removesuffix("_orig").removesuffix("_v") for name, _ in module.named_parameters(recurse=False)
+    ]
+    for name in dict.fromkeys([*names, *getattr(module, "parametrizations", ())]):
+        yield name, roles.of(module, name).role
 
 
 def _attends(node: Any, modules: dict[str, nn.Module]) -> bool:
     return node.op == "call_module" and isinstance(modules[node.target], nn.MultiheadAttention | nn.Softmax)
 
 
-def _name(node: Any) -> str:
-    if node.op not in ("call_function", "call_method"):
-        return ""
-    return node.target if isinstance(node.target, str) else str(getattr(node.target, "__name__", ""))
-
-
-def _common(targets: list[str], prefix: str) -> str:
-    """What the names of a branch's kernels have in common: the module that they stand in, if there is one."""
+def _title(targets: list[str], prefix: str, taken: set[str]) -> str:
+    """The module that all kernels of a branch stand in, if no other branch is called so; or one of them."""
     parts = [target.split(".")[:-1] for target in targets]
     shared = []
     for level in zip(*parts, strict=False):
         if len(set(level)) > 1:
             break
         shared.append(level[0])
-    return prefix + ".".join(shared) if shared else f"{prefix}{targets[0]}"
+    title = prefix + ".".join(shared)
+    return title if shared and title not in taken else f"{prefix}{targets[0]}"

@@ -16,7 +16,7 @@ from initcore.apply.functions import passes_on
 from initcore.apply.parameter import Feeds, Function
 from initcore.gains import GATED, Gated
 from initcore.torch import functions
-from initcore.torch.tracing import composite, graph_of
+from initcore.torch.tracing import LOOKS, composite, graph_of
 
 # The output goes on through these as it is, or as what keeps its scale.
 _PASS_MODULES = (
@@ -59,7 +59,6 @@ _PASS = _words(
     pixel_shuffle roll flip narrow select index_select
     """
 )
-_LOOKS = _words("size dim shape getattr numel stride is_contiguous device dtype")  # at no values
 _PARTS = _words("chunk split unbind getitem narrow contiguous float to half type")
 _PRODUCTS = ("mul", "imul", "mul_")
 _MIXES = _words(
@@ -169,7 +168,7 @@ def _through(user: Any, modules: dict[str, nn.Module], fed: dict[Any, Feeds], af
     if user.op == "call_module":
         return _before(modules[user.target], fed[user])
     name = _name(user)
-    if name in _LOOKS:
+    if name in LOOKS:
         return None
     if name in _PASS:
         return fed[user]

@@ -17,6 +17,8 @@ from initcore.torch import functions
 
 # What makes a tensor of a size: not in the graph unless it is asked for.
 _MAKERS = (torch.arange, torch.zeros, torch.ones, torch.full, torch.empty, torch.rand, torch.randn)
+# What looks at a tensor but at none of its values.
+LOOKS = frozenset(("size", "dim", "shape", "getattr", "numel", "stride", "is_contiguous", "device", "dtype"))
 
 
 def graph_of(model: nn.Module) -> Any:
@@ -36,6 +38,13 @@ def graph_of(model: nn.Module) -> Any:
 def composite(module: nn.Module) -> bool:
     """Return whether a module has parts."""
     return next(module.children(), None) is not None
+
+
+def called(node: Any) -> str:
+    """Return the name of the function or method that a node calls; "" for other nodes."""
+    if node.op not in ("call_function", "call_method"):
+        return ""
+    return node.target if isinstance(node.target, str) else str(getattr(node.target, "__name__", ""))
 
 
 class _Tracer(torch.fx.Tracer):
