@@ -155,25 +155,6 @@ def test_embeddings_keep_their_padding():
     assert (model.weight[3] == 0).all() and abs(model.weight.std() - 0.995) < 0.05
 
 
-def test_tied_tensors_are_set_once():
-    class Tied(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.embed, self.head = nn.Embedding(50, 16), nn.Linear(16, 50, bias=False)
-            self.head.weight = self.embed.weight
-
-        def forward(self, i):
-            return self.head(self.embed(i))
-
-    model = Tied()
-    table = ic.initialize(model)
-    assert len(table) == 1 and "head.weight" in table["embed.weight"].why
-    assert (
-        table["embed.weight"].std == 0.25 and model.embed.weight._version == 1 + Tied().embed.weight._version
-    )
-    assert ic.initialize(model, {"head": "he_normal"})["embed.weight"].scheme == "he_normal"
-
-
 def test_lazy_and_meta_tensors_are_reported():
     model = nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.Linear(4, 2, device="meta"), nn.Linear(2, 2))
     table = ic.initialize(model, "he_normal")
@@ -183,32 +164,6 @@ def test_lazy_and_meta_tensors_are_reported():
         warnings.simplefilter("ignore")  # lazy modules are said to be new
         model[0](torch.ones(1, 3))
     assert ic.initialize(model)["0.weight"].scheme == "he_normal"
-
-
-def test_parametrizations_are_respected():
-    linear = nn.utils.parametrizations.weight_norm(nn.Linear(5, 6))
-    expected = ic.initializers.HeNormal()((6, 5), ic.Key(0) / "0.weight", layout="oi")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        old = nn.utils.weight_norm(nn.Linear(6, 6), dim=0)
-    pruned = nn.Linear(6, 6)
-    prune = pytest.importorskip("torch.nn.utils.prune", reason="prunes a layer")
-    prune.random_unstructured(pruned, "weight", 0.5)
-    model = nn.Sequential(linear, nn.ReLU(), old, nn.ReLU(), nn.utils.spectral_norm(nn.Linear(6, 6)), pruned)
-    names = [row.name for row in ic.initialize(model)]
-    assert names == [f"{i}.{name}" for i in (0, 2, 4, 5) for name in sorted(("weight", "bias"), reverse=True)]
-    assert np.allclose(linear.weight.detach().numpy(), expected, atol=1e-6)
-    assert torch.allclose(old.weight, old.weight_v) and torch.allclose(
-        old.weight_g, old.weight_v.norm(dim=1, keepdim=True)
-    )
-    assert len(torch.unique(model[4].weight_orig)) == 36 and len(torch.unique(pruned.weight_orig)) == 36
-
-    class Squared(nn.Module):
-        def forward(self, x):
-            return x**2
-
-    nn.utils.parametrize.register_parametrization(linear, "bias", Squared())
-    assert "Squared" in ic.initialize(model)["0.bias"].why
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])

@@ -65,6 +65,7 @@ class Parameter:
         feeds: What the layer's output goes into.
         owners: The layers that it belongs to, for rules by type; several if it is tied.
         aliases: Its other names, if it is tied.
+        roles: What it is for by each of its names, if it is tied.
         start: How the layer itself says that it starts, if it does.
         left: Why it is not touched, if so.
         remember: Where ``fill`` may fail for reasons of the model's own: called before, it returns a function
@@ -80,6 +81,7 @@ class Parameter:
     feeds: Feeds = Feeds()
     owners: tuple[object, ...] = ()
     aliases: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
     start: Initializer | None = None
     left: str = ""
     remember: Callable[[], Callable[[], None]] | None = None
@@ -88,3 +90,9 @@ class Parameter:
     def names(self) -> tuple[str, ...]:
         """All names of the tensor."""
         return (self.name, *self.aliases)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names by which an embedding is a kernel too, as a language model's last layer."""
+        named = zip(self.names, self.roles, strict=False)
+        return tuple(name for name, role in named if self.role == "embedding" and role == "kernel")

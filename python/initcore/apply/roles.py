@@ -80,7 +80,7 @@ def _drift(feeds: Feeds) -> str:
 
 
 def _embedding(tensor: Parameter) -> Choice:
-    if tensor.aliases:
+    if tensor.outputs:
         width = tensor.shape[-1]
         return Choice(RandomNormal(0.0, width**-0.5), "also an output's kernel: logits of variance 1")
     return Choice(RandomNormal(0.0, 1.0), "one row is read at a time: a signal of variance 1")

@@ -48,10 +48,10 @@ def with_width(
         found = _scaling(tensor, before, optimizer)
         new.append(_widened(tensor, choice, before, found))
         rates.append(found.learning_rate)
-        if tensor.aliases and found.role == "input":
+        if tensor.outputs and found.role == "input":
             r = tensor.shape[-1] / before.shape[-1]
             notes.append(
-                f"mup needs what {tensor.aliases[0]} gives to be divided by {r:g} in the forward pass"
+                f"mup needs what {tensor.outputs[0]} gives to be divided by {r:g} in the forward pass"
             )
         if "attention" in tensor.feeds.how and found.role == "hidden" and _wider_heads(tensor, before):
             notes.append(_ATTENTION)

@@ -70,14 +70,16 @@ def branches(model: nn.Module) -> dict[str, Place]:
 
 
 def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> Parameter:
-    first = places[0]
-    part = roles.of(first.module, first.name)
-    goes = part.feeds or fed.get(first.module_name, Feeds(None, how="the model ends there"))
+    parts = [roles.of(place.module, place.name) for place in places]
+    # An embedding that is an output's kernel too is one, whichever of both the model has chosen.
+    which = next((i for i, part in enumerate(parts) if part.role == "embedding"), 0)
+    chosen, part = places[which], parts[which]
+    goes = part.feeds or fed.get(chosen.module_name, Feeds(None, how="the model ends there"))
     if not goes.known and activation is not None:
         goes = Feeds(activation, how="as said")
 
-    lazy = nn.parameter.is_lazy(first.tensor)
-    shape = () if lazy else tuple(first.tensor.shape)
+    lazy = nn.parameter.is_lazy(chosen.tensor)
+    shape = () if lazy else tuple(chosen.tensor.shape)
 
     def set_to(law: Initializer, key: Key, layout: LayoutLike) -> None:
         def write(array: NDArray[Any], dtype: Any, index: tuple[slice, ...] | None = None) -> None:
@@ -86,21 +88,22 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
                 row = range(shape[0])[part.zero_row] - (index[0].start if index else 0)
                 array[max(row, 0) : max(row + 1, 0)] = 0
 
-        first.set(write)
+        chosen.set(write)
 
     return Parameter(
-        first.full_name,
+        places[0].full_name,
         shape,
-        str(first.tensor.dtype).removeprefix("torch."),
+        str(chosen.tensor.dtype).removeprefix("torch."),
         part.role,
         set_to,
         part.layout,
         goes,
         owners=tuple(place.module for place in places),
         aliases=tuple(place.full_name for place in places[1:]),
+        roles=tuple(part.role for part in parts),
         start=part.start,
-        left=first.left or _unreachable(first.tensor),
-        remember=_remembering(first) if parametrize.is_parametrized(first.module, first.name) else None,
+        left=chosen.left or _unreachable(chosen.tensor),
+        remember=_remembering(chosen) if parametrize.is_parametrized(chosen.module, chosen.name) else None,
     )
 
 
