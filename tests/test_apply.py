@@ -162,7 +162,7 @@ def test_biases_that_come_with_a_kernel_keep_their_size_under_mup():
         return ic.Sequential([ic.Dense(width), ic.Dense(width)], input_shape=(width,))
 
     wide, base = (ic.initialize(network(64), "torch_linear_default", mup=network(n)) for n in (16, 64))
-    assert wide["dense/bias"].std == 2 * base["dense/bias"].std
+    assert wide["dense/bias"].std == 2 * base["dense/bias"].std > 0
 
 
 def test_a_rule_may_say_of_which_maps_a_tensor_is_made():
