@@ -94,3 +94,21 @@ def test_parametrizations_are_respected():
 
     nn.utils.parametrize.register_parametrization(linear, "bias", Squared())
     assert "Squared" in ic.initialize(model)["0.bias"].why
+
+
+def test_the_table_says_what_a_module_makes_of_its_numbers():
+    layers = [nn.Linear(16, 16) for _ in range(4)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nn.utils.weight_norm(layers[2])
+    nn.utils.parametrizations.orthogonal(layers[0])
+    nn.utils.parametrizations.weight_norm(layers[1])
+    nn.utils.spectral_norm(layers[3])
+    model = nn.Sequential(*layers).eval()
+    table = ic.initialize(model, "he_normal")
+    for i, same in enumerate([False, True, True, False]):
+        row = table[f"{i}.weight"]
+        assert ("computes another" in row.why) != same, row
+        std = float(layers[i].weight.detach().std(correction=0))
+        assert row.std == pytest.approx(8**-0.5 if same else std)
+    assert table["0.weight"].std == pytest.approx(0.25, rel=0.01)  # an orthogonal matrix of 16 columns

@@ -125,8 +125,7 @@ def initialize(
     decisions = [Decision(*parts) for parts in zip(tensors, choices, rates, strict=True)]
     for decision in decisions:
         check(decision, key)
-    carry_out(decisions, key)
-    return Table([decision.row() for decision in decisions], notes)
+    return Table(carry_out(decisions, key), notes)
 
 
 def parameters(model: Any, activation: Any = None) -> list[Parameter]:

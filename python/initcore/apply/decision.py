@@ -24,13 +24,14 @@ class Decision:
     choice: Choice
     learning_rate: float = 1.0
 
-    def carry_out(self, key: Key) -> None:
-        """Set the tensor, from the random stream that has its name."""
-        if self.choice.initializer is not None:
-            self.tensor.fill(self.choice.initializer, key / self.tensor.name, self.tensor.layout)
+    def carry_out(self, key: Key) -> float | None:
+        """Set the tensor, from the random stream that has its name; return what `Parameter.fill` does."""
+        if self.choice.initializer is None:
+            return None
+        return self.tensor.fill(self.choice.initializer, key / self.tensor.name, self.tensor.layout)
 
-    def row(self) -> Row:
-        """Return the line of the table."""
+    def row(self, came: float | None = None) -> Row:
+        """Return the line of the table; ``came`` is what carrying the decision out returned."""
         law, tensor = self.choice.initializer, self.tensor
         tied = f"; one tensor with {', '.join(tensor.aliases)}" if tensor.aliases else ""
         return Row(
@@ -39,10 +40,13 @@ class Decision:
             tensor.dtype,
             tensor.role,
             "-" if law is None else title(law),
-            None if law is None else law.deviation(tensor.shape, tensor.layout),
-            self.choice.why + tied,
+            came if law is None or came is not None else law.deviation(tensor.shape, tensor.layout),
+            self.choice.why + tied + (_COMPUTED if came is not None else ""),
             self.learning_rate,
         )
+
+
+_COMPUTED = "; but the model computes another tensor from what was drawn: std is that one's"
 
 
 def title(law: Initializer) -> str:
@@ -68,14 +72,16 @@ def check(decision: Decision, key: Key) -> None:
         raise ValueError(f"{tensor.name}, a {tensor.role}, cannot start as {law!r}: {error}") from None
 
 
-def carry_out(decisions: Sequence[Decision], key: Key) -> None:
-    """Set all tensors, or none: what may refuse a value, a parametrization, comes first and is remembered."""
+def carry_out(decisions: Sequence[Decision], key: Key) -> list[Row]:
+    """Set all tensors, or none, and tell: what may refuse a value, a parametrization, comes first."""
+    came: dict[str, float | None] = {}
     changed = [decision for decision in decisions if decision.choice.initializer is not None]
     undo = [remember() for decision in changed if (remember := decision.tensor.remember)]
     try:
         for decision in sorted(changed, key=lambda decision: decision.tensor.remember is None):
-            decision.carry_out(key)
+            came[decision.tensor.name] = decision.carry_out(key)
     except BaseException:
         for bring_back in undo:
             bring_back()
         raise
+    return [decision.row(came.get(decision.tensor.name)) for decision in decisions]

@@ -60,7 +60,8 @@ class Parameter:
         shape: Its shape.
         dtype: Its type, by name.
         role: What it is for, out of `initcore.apply.roles.ROLES`.
-        fill: Called with an initializer, a key and a layout: sets the tensor in place.
+        fill: Called with an initializer, a key and a layout: sets the tensor in place. Where the model then
+            computes another tensor, as one that is orthogonal, it returns that one's standard deviation.
         layout: Which linear maps it is made of.
         feeds: What the layer's output goes into.
         owners: The layers that it belongs to, for rules by type; several if it is tied.
@@ -76,7 +77,7 @@ class Parameter:
     shape: tuple[int, ...]
     dtype: str
     role: str
-    fill: Callable[[Initializer, Key, LayoutLike], None]
+    fill: Callable[[Initializer, Key, LayoutLike], float | None]
     layout: LayoutLike = "io"
     feeds: Feeds = Feeds()
     owners: tuple[object, ...] = ()

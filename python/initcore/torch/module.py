@@ -27,7 +27,7 @@ from initcore.torch.computed import Computed, computed
 from initcore.torch.tensors import can_fill, fill
 from initcore.torch.wrappers import bare
 
-Setter = Callable[[Callable[..., object]], None]
+Setter = Callable[[Callable[..., object]], float | None]  # returns what Parameter.fill does
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,14 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
     lazy = nn.parameter.is_lazy(chosen.tensor)
     shape = () if lazy else tuple(chosen.tensor.shape)
 
-    def set_to(law: Initializer, key: Key, layout: LayoutLike) -> None:
+    def set_to(law: Initializer, key: Key, layout: LayoutLike) -> float | None:
         def write(array: NDArray[Any], dtype: Any, index: tuple[slice, ...] | None = None) -> None:
             law(shape, key, dtype, layout, index, array)
             if part.zero_row is not None:
                 row = range(shape[0])[part.zero_row] - (index[0].start if index else 0)
                 array[max(row, 0) : max(row + 1, 0)] = 0
 
-        chosen.set(write)
+        return chosen.set(write)
 
     return Parameter(
         places[0].full_name,
@@ -140,7 +140,7 @@ def _places(model: nn.Module) -> Iterator[_Place]:
         sources = {id(source) for one in made for source in one.sources}
         for one in made:
             left = one.left or ("computed from parts" if shards.is_sharded(one.value) else "")
-            yield _Place(module, module_name, one.name, one.value, _by_assignment(one), left)
+            yield _Place(module, module_name, one.name, one.value, _by_assignment(module, one), left)
         for name, tensor in module.named_parameters(recurse=False, remove_duplicate=False):
             if id(tensor) not in sources:
                 yield _Place(module, module_name, name, tensor, _directly(tensor))
@@ -161,10 +161,13 @@ def _directly(tensor: torch.Tensor) -> Setter:
     return set_it
 
 
-def _by_assignment(one: Computed) -> Setter:
-    def set_it(write: Callable[..., object]) -> None:
+def _by_assignment(module: nn.Module, one: Computed) -> Setter:
+    def set_it(write: Callable[..., object]) -> float | None:
         value = one.value.detach().clone()
         fill(value, write, by_law=True)
         one.assign(value)
+        now = getattr(module, one.name).detach()
+        rounding = torch.finfo(now.dtype).eps ** 0.5 * value.abs().amax() if value.numel() else 0
+        return float(now.std(correction=0)) if ((now - value).abs() > rounding).any() else None
 
     return set_it
