@@ -1,6 +1,9 @@
 """`initcore.keras`: initializers that Keras saves and loads, and `initialize` on its models."""
 
+import inspect
+import itertools
 import os
+import pickle
 import random
 
 import numpy as np
@@ -60,6 +63,33 @@ def test_configurations_come_back(name):
         assert copy.law == initializer.law and copy.layout == initializer.layout
         assert np.array_equal(array(copy((4, 8))), expected)
     assert type(keras.initializers.get(f"initcore>{named.class_name(name)}")) is type(initializer)
+
+
+PEERS = [title for title in map(named.class_name, named.ROWS) if hasattr(keras.initializers, title)]
+
+
+@pytest.mark.parametrize("title", PEERS)
+def test_arguments_by_position_are_those_of_keras(title):
+    kind, peer = getattr(ours, title), getattr(keras.initializers, title)
+    parameters = inspect.signature(peer).parameters.values()
+    theirs = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    values = {"seed": 3, "scale": 2.0, "mode": "fan_avg", "distribution": "uniform", "side": "imag"}
+    values |= dict.fromkeys(("mean", "stddev", "gain", "value", "minval"), 0.25) | {"maxval": 0.5}
+    given = list(itertools.takewhile(values.__contains__, theirs))
+    by_position, by_name = kind(*map(values.get, given)), kind(**{name: values[name] for name in given})
+    config = by_position.get_config()
+    assert config == by_name.get_config() == {**config, **{name: values[name] for name in given}}
+    assert by_position.law == by_name.law == pickle.loads(pickle.dumps(by_position)).law
+    peer(*map(values.get, given))  # takes them too
+    with pytest.raises(TypeError, match=title):
+        kind(*[None] * (len(theirs) + 1))
+
+
+def test_seeds_of_many_layers_differ():
+    """Of 20 000 out of 10**9 some would be the same, by the birthday paradox: with probability 0.18; of
+    these, with 2e-11. So many seeds out of 10**9 that are larger than that are impossible."""
+    seeds = {ours.Zeros()._start for _ in range(20_000)}
+    assert len(seeds) == 20_000 and max(seeds) > 10**9
 
 
 def test_a_model_is_saved_and_loaded(tmp_path):
@@ -129,6 +159,10 @@ def test_without_a_seed_keras_governs():
     "error, call",
     [
         (ValueError, lambda: ours.HeNormal(seed=-1)),
+        (TypeError, lambda: ours.HeNormal(1, seed=2)),
+        (TypeError, lambda: ours.RandomNormal(0.0, mean=2)),
+        (ValueError, lambda: ours.HeNormal(input_axes=0)),
+        (TypeError, lambda: ic.initialize(functional(), residual="fixup")),
         (TypeError, lambda: ours.HeNormal(seed="0")),
         (ValueError, lambda: ours.HeNormal(layout="hw")),
         (ValueError, lambda: ours.HeNormal(stdev=1)),

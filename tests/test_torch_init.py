@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import pickle
 import random
 import warnings
 
@@ -305,6 +306,7 @@ def test_tensors_with_ways_of_their_own_are_left_to_torch():
 
 @pytest.mark.parametrize("name", schemes.NAMES)
 def test_every_scheme_is_a_function(name):
+    assert pickle.loads(pickle.dumps(getattr(ours, name))) is getattr(ours, name)
     row = named.ROWS[name.removesuffix("_")]
     torch.manual_seed(0)
     seed = int(torch.empty((), dtype=torch.int64).random_())

@@ -11,7 +11,8 @@ True
 
 Each name of `initcore.initializers`, aliases too, is a function here that returns such a callable. What is
 called as in `jax.nn.initializers` has its arguments and defaults (but the laws of the fan-based ones are
-ours: see `initcore.initializers`), and by keyword the numbers of our law; so have the others. What it draws depends on the key, the shape and the law alone. Under ``jit`` and ``vmap`` it calls back to the host
+ours: see `initcore.initializers`), and by keyword the numbers of our law; so have the others. What it draws
+depends on the key, the shape and the law alone. Under ``jit`` and ``vmap`` it calls back to the host
 (``jax.pure_callback``), so it works on any device, at the cost of a transfer.
 """
 

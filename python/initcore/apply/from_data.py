@@ -29,7 +29,10 @@ def lsuv(model: Any, data: Any, start: Callable[[], Table]) -> Table:
             raise
         return _told(table, {f"{row.name}/kernel": row for row in calibration})
     if "keras" in {base.__module__.split(".")[0] for base in type(model).__mro__}:
-        raise TypeError("'lsuv' is for initcore's Sequential and PyTorch's modules, not for Keras models")
+        raise TypeError(
+            "'lsuv' is for initcore's Sequential and PyTorch's modules, not for Keras models: start with "
+            "'orthogonal' and let BatchNormalization layers find the scales on data"
+        )
     done: list[Table] = []
     adapter = importlib.import_module("initcore.torch.module")
     walk = importlib.import_module("initcore.torch.calibration")

@@ -4,8 +4,9 @@
 >>> from initcore.keras import HeNormal, Orthogonal, initialize
 >>> layer = keras.layers.Dense(8, kernel_initializer=HeNormal(seed=1))
 
-The classes are named as the schemes (``initcore.initializers.names()``), take the numbers of the law, all by
-keyword, and go with a saved model under the package name "initcore".
+The classes are named as the schemes (``initcore.initializers.names()``), take the numbers of the law by
+keyword, by position what Keras's own of that name takes, and go with a saved model under the package name
+"initcore".
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from dataclasses import asdict
 from typing import Any, ClassVar
@@ -12,6 +13,8 @@ import numpy as np
 from initcore import layouts
 from initcore._validate import check_count, choose
 from initcore.apply import named
+from initcore.initializers import Named
+from initcore.laws import VarianceScaling
 from initcore.layouts import Layout, LayoutLike
 from initcore.random import Key
 
@@ -26,6 +29,8 @@ class Initializer(keras.initializers.Initializer):
     give the same sequence.
 
     Args:
+        *args: By position, what Keras's initializer of that name takes, in its order: mostly numbers of the
+            law and then the seed.
         seed: A whole number; a ``keras.random.SeedGenerator``, asked at each call; or None for one that
             ``keras.utils.set_random_seed`` governs.
         layout: Of which linear maps the tensor is made, an object of `initcore.layouts`; ``"io"`` is right
@@ -38,14 +43,28 @@ class Initializer(keras.initializers.Initializer):
     """
 
     scheme: ClassVar[str]
+    order: ClassVar[tuple[str, ...]]  # of arguments by position
 
     def __init__(
-        self, *, seed: Any = None, layout: LayoutLike = "io", repeat: bool = False, **numbers: Any
+        self, *args: Any, seed: Any = None, layout: LayoutLike = "io", repeat: bool = False, **numbers: Any
     ) -> None:
+        for name, value in named.by_position(type(self).__name__, args, self.order).items():
+            if name in numbers or (name == "seed" and seed is not None):
+                raise TypeError(f"{type(self).__name__} got {name} twice: {value!r} and by keyword")
+            if name == "seed":
+                seed = value
+            else:
+                numbers[name] = value
+        for name in ("input_axes", "output_axes"):
+            if numbers.pop(name, None) is not None:
+                raise ValueError(
+                    f"{name} must be None: which axes are which, says "
+                    "layout=initcore.layouts.Einsum(in_axes=..., out_axes=...)"
+                )
         self._seed = seed
         self._generator = None
         if seed is None:
-            seed = random.randint(1, 10**9)  # whose state keras.utils.set_random_seed sets
+            seed = random.getrandbits(63)  # whose state keras.utils.set_random_seed sets
         elif isinstance(seed, dict):
             seed = keras.saving.deserialize_keras_object(seed)
         if isinstance(seed, keras.random.SeedGenerator):
@@ -103,12 +122,26 @@ def subclass(name: str) -> type[Initializer]:
     numbers = ", ".join(f"{key}={value!r}" for key, value in named.defaults(name).items())
     members = {
         "scheme": name,
+        "order": _order(row, title),
         "__doc__": f"`initcore.initializers` {row.name!r}: {row.source}.\n\nNumbers: {numbers or 'none'}.",
         "__module__": "initcore.keras",
     }
     made = type(title, (Initializer,), members)
     found: type[Initializer] = keras.saving.register_keras_serializable("initcore", title)(made)
     return found
+
+
+def _order(row: Named, title: str) -> tuple[str, ...]:
+    """Names of arguments by position: as Keras has them, where it has an initializer of that name."""
+    peer = getattr(keras.initializers, title, None)
+    if peer is not None:
+        found = list(inspect.signature(peer).parameters.values())
+        return tuple(
+            parameter.name for parameter in found if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        )
+    if isinstance(row.law, VarianceScaling):
+        return ("seed",)
+    return (*named.defaults(row.name), "seed")
 
 
 def _layout_from(config: dict[str, Any]) -> Layout:

@@ -97,7 +97,11 @@ _REGISTERED: dict[type, dict[str, _Part]] = {}
 
 def branches(model: Any) -> NoReturn:
     """Refuse: branches are looked for in initcore's and PyTorch's models."""
-    raise TypeError("residual= is for initcore's Sequential and PyTorch's modules, not for Keras models")
+    raise TypeError(
+        "residual= is for initcore's Sequential and PyTorch's modules, not for Keras models: give rules for "
+        "the kernels of branches instead, scaled by a factor of initcore.residual, such as "
+        "{'block/.*kernel': HeNormal(gain=2**0.5 * initcore.residual.fixup(8, 2).factor('inner'))}"
+    )
 
 
 def _described(places: list[_Place], activation: Any) -> Parameter:

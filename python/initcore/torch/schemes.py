@@ -52,6 +52,7 @@ def function(name: str) -> Callable[..., torch.Tensor]:
 
     row = named.ROWS[scheme]
     scheme_.__name__ = scheme_.__qualname__ = name
+    scheme_.__module__ = "initcore.torch.init"  # where it is found, by a pickle too
     scheme_.__doc__ = f"Fill by `initcore.initializers` {row.name!r}: {row.source}."
     scheme_.__signature__ = _signature(scheme)  # type: ignore[attr-defined]
     return scheme_
