@@ -1,0 +1,127 @@
+"""Which tensor of a model's residual branches stands where, by the graph of its forward.
+
+Which sums are residual connections, sums.py tells; here it is said what that means for the tensors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from initcore.apply import sums
+from initcore.apply.depth import Place
+from initcore.apply.graph import Node
+
+_SPELLED = (
+    ("query", re.compile(r"(^|_)(q|query|queries)(_|$)|q_?proj")),
+    ("key", re.compile(r"(^|_)(k|key|keys)(_|$)|k_?proj")),
+    ("value", re.compile(r"(^|_)(v|value|values)(_|$)|v_?proj")),
+)
+_PACKED = re.compile(r"qkv|c_attn|in_proj|wqkv", re.IGNORECASE)
+
+
+def note(nodes: Sequence[Node], found: dict[str, Place], whole: bool = True) -> None:
+    """Add to ``found`` by name where the tensors of the graph's residual branches stand.
+
+    Args:
+        nodes: The graph, in order, the output last.
+        found: What is known already, which stays.
+        whole: Whether it is the graph of the network, whose output then is noted too.
+
+    >>> from initcore.apply.graph import Tensor
+    >>> x = Node(does=frozenset({"input"}))
+    >>> dense = Node([x], "dense", tensors=(Tensor("dense/kernel", "kernel"),))
+    >>> nodes, found = [x, dense, Node([x, dense], does=frozenset({"add"}))], {}
+    >>> note(nodes, found)
+    >>> found
+    {'dense/kernel': Place(branch='dense', roles=('mlp_last',), part='encoder')}
+    """
+    branches = list(sums.branches(nodes))
+    for branch in branches:
+        _note(branch, found)
+    if whole:
+        _note_output(nodes[-1], {branch.sum for branch in branches}, found)
+
+
+def in_parts(found: dict[str, Place]) -> dict[str, Place]:
+    """Tell the decoder's tensors where the names in a model speak of an encoder and a decoder."""
+    of_part = {
+        part: {name for name in found if re.search(rf"(^|[._/]){part}([._/]|$)", name)}
+        for part in ("encoder", "decoder")
+    }
+    if not all(of_part.values()):
+        return found
+    return {
+        name: replace(place, part="decoder") if name in of_part["decoder"] else place
+        for name, place in found.items()
+    }
+
+
+def _note(branch: sums.Branch, found: dict[str, Place]) -> None:
+    """Say of every tensor of a branch where it stands."""
+    attends = any("attend" in node.does for node in branch.nodes)
+    last, at_end = _back_to_kernels(branch.end, lambda node: node not in branch.nodes)
+    kernels = sorted(node.name for node in branch.nodes if node.has("kernel"))
+    title = _title(kernels, {place.branch for place in found.values()})
+    for node in branch.nodes:
+        for tensor in node.tensors:
+            places = tensor.places
+            if tensor.role == "kernel":
+                places = places or _kernel_places(node.name, attends, node in last)
+            elif tensor.role == "bias":
+                places = ("branch_bias",)
+            elif node in at_end:
+                is_multiplier = tensor.role == "multiplier" or (tensor.role == "value" and node.multiplies())
+                places = ("last_scale",) if tensor.role == "scale" else ("multiplier",) * is_multiplier
+            if places:
+                found.setdefault(tensor.name, Place(title, places))
+
+
+def _note_output(end: Node, added: set[Node], found: dict[str, Place]) -> None:
+    """Say which kernels the network ends with: those that no residual connection leads around."""
+    for node in _back_to_kernels(end, lambda node: node in added or "opaque" in node.does)[0]:
+        if not (node.has("recurrent") or any(tensor.places for tensor in node.tensors)):
+            for tensor in node.tensors:
+                if tensor.role == "kernel":
+                    found.setdefault(tensor.name, Place("", ("output",)))
+
+
+def _back_to_kernels(end: Node, is_other: Callable[[Node], bool]) -> tuple[set[Node], set[Node]]:
+    """The kernels that ``end`` comes from, and what stands behind them; not beyond nodes that are other."""
+    last: set[Node] = set()
+    behind: set[Node] = set()
+    todo = [end]
+    while todo:
+        node = todo.pop()
+        if node in last or node in behind:
+            continue
+        if node.has("kernel"):
+            last.add(node)
+        elif not is_other(node):
+            behind.add(node)
+            todo += node.inputs
+    return last, behind
+
+
+def _kernel_places(name: str, attends: bool, last: bool) -> tuple[str, ...]:
+    name = re.split(r"[./]", name)[-1]
+    if not attends:
+        return ("mlp_last",) if last else ("mlp_inner",)
+    if last:
+        return ("attention_output",)
+    if _PACKED.search(name):
+        return ("query", "key", "value")
+    return (next((role for role, spelled in _SPELLED if spelled.search(name)), "inner"),)
+
+
+def _title(names: list[str], taken: set[str]) -> str:
+    """The layer that all kernels of a branch stand in, if no other branch is called so; or one of them."""
+    paths = [re.split(r"(?<=[./])", name)[:-1] for name in names]
+    shared = ""
+    for level in zip(*paths, strict=False):
+        if len(set(level)) > 1:
+            break
+        shared += level[0]
+    title = shared.rstrip("./")
+    return title if title and title not in taken else names[0]
