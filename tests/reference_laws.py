@@ -16,15 +16,11 @@ from initcore.laws.recurrent import GateBias
 
 def possible(law, shape, layout):
     """Whether there is such a tensor: delta-orthogonal maps do not narrow, gates are packed evenly."""
-    layout = layouts.of(layout)
     if isinstance(law, GateBias):
         return shape[-1] % len(law.order) == 0
     if not isinstance(law, DeltaOrthogonal):
         return True
-    sizes = [
-        part.layout.sizes((*shape[: part.axis], part.stop - part.start, *shape[part.axis + 1 :]))
-        for part in layout.split(shape)
-    ] or [layout.sizes(shape)]
+    sizes = [part.sizes(of_part) for of_part, part in layouts.of(layout).tensors(shape)]
     return all(size.inputs <= size.outputs for size in sizes)
 
 

@@ -70,8 +70,15 @@ FORMATS = {
 }
 
 
-def format_of(dtype: DTypeLike) -> Format:
-    """Return the format with this dtype or name, else raise TypeError."""
+def format_of(dtype: DTypeLike, out: NDArray[Any] | None = None) -> Format:
+    """Return the format with this dtype or name, else raise TypeError.
+
+    Args:
+        dtype: A dtype, or the name of one.
+        out: An array, whose dtype counts instead; but ``"bfloat16"`` makes bfloat16 of one of uint16.
+    """
+    if out is not None and not (out.dtype == np.uint16 and dtype == "bfloat16"):
+        dtype = out.dtype.newbyteorder("=")
     name: object = dtype
     # NumPy knows bfloat16 by name only once ml_dtypes has been imported.
     if not (isinstance(dtype, str) and dtype == "bfloat16"):
@@ -83,6 +90,15 @@ def format_of(dtype: DTypeLike) -> Format:
     if found is None:
         raise TypeError(f"dtype must be one of {', '.join(map(repr, FORMATS))}, got {dtype!r}")
     return found
+
+
+def drawn_in(dtype: str) -> str:
+    """Return the format to draw in for a framework's dtype of that name: its own, or float32 to be rounded.
+
+    >>> drawn_in("bfloat16"), drawn_in("float8_e5m2")
+    ('bfloat16', 'float32')
+    """
+    return dtype if dtype in FORMATS else "float32"
 
 
 def dtype_of(form: Format) -> np.dtype[Any]:
@@ -112,4 +128,4 @@ def memory(array: NDArray[Any], form: Format) -> NDArray[Any]:
     return array.view(np.uint16) if form.name == "bfloat16" else array
 
 
-__all__ = ["FORMATS", "Format", "dtype_of", "format_of", "memory"]
+__all__ = ["FORMATS", "Format", "drawn_in", "dtype_of", "format_of", "memory"]

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from initcore import _core
 from initcore._validate import check_count, check_number
-from initcore.formats import FORMATS, Format, dtype_of, format_of, memory
+from initcore.formats import Format, dtype_of, format_of, memory
 from initcore.indices import Index, Shape, check_shape, chosen, select
 
 KeyLike: TypeAlias = "Key | int"
@@ -312,18 +312,15 @@ def draw(
     """
     shape = check_shape(shape)
     part, where = select(shape, index)
+    if out is not None and not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
+    form = format_of(dtype, out)
     if out is None:
-        form = format_of(dtype)
         out = np.empty(part, dtype_of(form))
-    else:
-        if not isinstance(out, np.ndarray):
-            raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
-        raw = out.dtype == np.uint16 and dtype == "bfloat16"
-        form = FORMATS["bfloat16"] if raw else format_of(out.dtype.newbyteorder("="))
-        if out.shape != part:
-            raise ValueError(f"out must have shape {part}, got {out.shape}")
-        if not out.flags.writeable:
-            raise ValueError("out must be writable, got a read-only array")
+    if out.shape != part:
+        raise ValueError(f"out must have shape {part}, got {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writable, got a read-only array")
     plain = out.dtype.isnative and out.flags.c_contiguous and out.flags.aligned
     if native:
         to = out if plain else np.empty(part, out.dtype.newbyteorder("="))

@@ -1,11 +1,17 @@
 """Every law asks the layout: what holds of one map holds of each map of a tensor, whole or in slices."""
 
+import math
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from reference_laws import possible
 
 import initcore as ic
+from initcore.apply.scaled import Scaled
 from initcore.initializers import NAMED, DeltaOrthogonal, GlorotUniform, HeNormal, Identity, Orthogonal
+from initcore.laws import STFT, ChronoBias, ForgetGateBias, Ones, Values, Zeros
+from initcore.laws.recurrent import GateBias
 from initcore.layouts import Conv, ConvTransposed, Depthwise, Einsum, Packed
 
 KEY = ic.Key(0) / "laws"
@@ -126,6 +132,52 @@ def test_nothing_is_written_if_any_part_is_refused():
     with pytest.raises(ValueError, match="shape"):
         HeNormal()((9, 5), KEY, layout=Packed("oi", (4, 3, 2)), out=out)
     assert (out == 7).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_half_is_the_same_wherever_it_is_written(dtype):
+    """In a new array and in memory that is given, of uint16 for bfloat16; factors too are rounded once."""
+    pytest.importorskip("ml_dtypes", reason="bfloat16 is not NumPy's own")
+    for law in (*EVERY[: len(NAMED)], Scaled(HeNormal(), (0.3, 0.7))):
+        made = law((16, 24), KEY, dtype)
+        memory = np.zeros((16, 24), np.uint16 if dtype == "bfloat16" else dtype)
+        law((16, 24), KEY, dtype, out=memory)
+        assert made.tobytes() == memory.tobytes(), law
+    exact = HeNormal()((16, 24), KEY) * np.repeat(np.float32([0.3, 0.7]), 8)[:, None]
+    assert np.array_equal(made, exact.astype(made.dtype))
+
+
+def too_large(law, size):
+    """The law with numbers of this size; None if it has none."""
+    numbers = {"value", "gain", "stddev", "maxval"} & {field.name for field in fields(law)}
+    if isinstance(law, Zeros | Ones) or not numbers:
+        return None
+    return replace(law, **dict.fromkeys(numbers, size))
+
+
+EVERY = [*(row.law for row in NAMED), Values((1.0, 2.0)), ForgetGateBias(), ChronoBias(100), STFT()]
+LARGE = [law for law in (too_large(law, 1e300) for law in EVERY) if law]
+LARGE += [Values((1.0, 1e300)), Scaled(Ones(), (1.0, 1e300))]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "complex64"])
+@pytest.mark.parametrize("law", LARGE, ids=lambda law: type(law).__name__)
+def test_weights_that_no_number_is_large_enough_for_are_refused(law, dtype):
+    shape = (2,) if isinstance(law, Values) else (8, 1, 4)
+    out = np.full(shape, 7, np.uint16 if dtype == "bfloat16" else dtype)
+    with pytest.raises(ValueError, match=f"the largest weight must be at most .* in {dtype}, got .*e\\+"):
+        law(shape, KEY, dtype, out=out)
+    assert (out == 7).all()
+
+
+@every
+@pytest.mark.parametrize("law", EVERY, ids=lambda law: type(law).__name__)
+def test_no_weight_is_larger_than_the_law_says(law, layout, shape):
+    if isinstance(law, Values | STFT | GateBias) or not possible(law, shape, layout):
+        layout, shape = "io", (2,) if isinstance(law, Values) else (7, 1, 4)
+    for dtype in ("float64", "complex128"):
+        weights = law(shape, KEY, dtype, layout)
+        assert abs(weights).max() <= law.largest(shape, layout) * (math.sqrt(2) if weights.imag.any() else 1)
 
 
 def test_equal_parts_are_the_same_however_they_are_given():

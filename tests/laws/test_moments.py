@@ -50,12 +50,14 @@ def test_the_laws_of_independent_weights_are_all_here():
 def test_moments_and_bounds(row, layout, shape, dtype):
     weights = row.law(shape, KEY / row.name, dtype=dtype, layout=layout)
     promised = promise(row.law, shape, layout)
-    if isinstance(row.law, RandomUniform):  # whose bounds are those of either part
+    stddev = promised.stddev
+    if isinstance(row.law, RandomUniform) and weights.dtype.kind == "c":  # whose bounds are either part's
         keeps(promised, weights.real)
-        keeps(promised, weights.imag if weights.dtype.kind == "c" else weights)
+        keeps(promised, weights.imag)
+        stddev *= math.sqrt(2)
     else:
         keeps(promised, weights)
-    assert row.law.deviation(shape, layout) == pytest.approx(promised.stddev, rel=1e-9)
+    assert row.law.deviation(shape, layout, dtype) == pytest.approx(stddev, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -108,14 +110,15 @@ def test_orthogonal_weights_are_those_of_points_on_a_sphere(shape, dtype):
 
 
 @pytest.mark.parametrize("law", [Sparse(), Sparse(nonzeros=7, gain=2.0), Sparse(sparsity=0.9, stddev=0.3)])
-@real
+@dtypes
 def test_sparse_weights_are_normal_where_they_are_not_0(law, dtype):
     w = law((300, 2000), KEY, dtype=dtype)
     kept = w[w != 0]
     assert kept.size == law.count(300) * 2000
     expected = law.stddev if law.stddev is not None else law.gain / math.sqrt(law.count(300))
     keeps(normal(0, expected), kept)
-    assert law.deviation((300, 2000)) == pytest.approx(w.astype(float).std(), rel=6 / math.sqrt(kept.size))
+    whole = w.astype("complex128").std()
+    assert law.deviation((300, 2000), dtype=dtype) == pytest.approx(whole, rel=6 / math.sqrt(kept.size))
 
 
 CUTS = [

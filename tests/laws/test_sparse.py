@@ -1,15 +1,23 @@
 """Sparse kernels: so many inputs to a unit, no other, chosen without preference."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import initcore as ic
-from initcore.laws import Sparse
-from initcore.layouts import Conv, Packed
+from initcore.laws import Sparse, sparse
+from initcore.layouts import Conv, Depthwise, Einsum, Packed
 
 KEY = ic.Key(0) / "sparse"
+LAYOUTS = [
+    ("io", (3, 5, 4, 6)),
+    (Conv("oi", groups=2), (6, 4, 3, 3)),
+    (Depthwise("io"), (3, 3, 4, 9)),
+    (Packed("io", (4, 2, 3)), (5, 9)),
+    (Einsum("btd,dhk->bthk"), (5, 3, 4)),
+]
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 40, 50])
@@ -43,6 +51,36 @@ def test_no_input_is_preferred():
 def test_the_same_inputs_in_every_dtype():
     a, b = (Sparse()((100, 20), KEY, dtype=dtype) for dtype in ("float32", "float64"))
     assert np.array_equal(a, b.astype("float32"))
+
+
+@pytest.mark.parametrize(("layout", "shape"), LAYOUTS, ids=str)
+@pytest.mark.parametrize("index", [(), (slice(None, None, -2), ..., slice(1, None, 3))])
+def test_how_much_is_drawn_at_a_time_changes_no_bits(layout, shape, index, monkeypatch):
+    results = set()
+    for most in (1, 50, 300, 1 << 17):
+        monkeypatch.setattr(sparse, "_AT_A_TIME", most)
+        results.add(Sparse(nonzeros=5)(shape, KEY, layout=layout, index=index).tobytes())
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("layout", ["io", "oi", Einsum("btd,dhk->bthk")])
+def test_memory_does_not_grow_much_beyond_the_tensor(layout):
+    shape = (1000, 1000) if isinstance(layout, str) else (1000, 10, 100)
+    out = np.ones(shape, "float32")
+    tracemalloc.start()
+    Sparse()(shape, KEY, layout=layout, out=out)
+    grown = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert grown < 6e6  # of the 8e6 that a number of float64 for each weight would take, and several of these
+
+
+def test_complex_weights_have_both_parts():
+    """Alike and independent, so that no phase is preferred."""
+    w = Sparse(stddev=2.0, nonzeros=50)((100, 2000), KEY, dtype="complex64")
+    z = w[w != 0] / 2
+    assert z.size == 100_000
+    assert abs((abs(z) ** 2).mean() - 1) < 5 / math.sqrt(z.size)  # |z|^2 is exponential
+    assert abs((z**2).mean()) < 5 * math.sqrt(2 / z.size)
 
 
 @pytest.mark.parametrize(

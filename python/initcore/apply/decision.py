@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from initcore.apply.named import DRAWN
 from initcore.apply.parameter import Parameter
 from initcore.apply.roles import Choice
 from initcore.apply.scaled import Scaled
 from initcore.apply.table import Row
+from initcore.formats import drawn_in
 from initcore.initializers import name_of
 from initcore.laws import Initializer, VarianceScaling
 from initcore.random import Key
@@ -40,10 +40,14 @@ class Decision:
             tensor.dtype,
             tensor.role,
             "-" if law is None else title(law),
-            came if law is None or came is not None else law.deviation(tensor.shape, tensor.layout),
+            came if law is None or came is not None else self._promised(law),
             self.choice.why + tied + (_COMPUTED if came is not None else ""),
             self.learning_rate,
         )
+
+    def _promised(self, law: Initializer) -> float | None:
+        tensor = self.tensor
+        return law.deviation(tensor.shape, tensor.layout, drawn_in(tensor.dtype))
 
 
 _COMPUTED = "; but the model computes another tensor from what was drawn: std is that one's"
@@ -65,7 +69,9 @@ def check(decision: Decision, key: Key) -> None:
     if law is None:
         return
     nothing: dict[str, Any] = {"index": (slice(0, 0),)} if tensor.shape else {}
-    dtype = tensor.dtype if tensor.dtype in DRAWN else "float32"
+    dtype = drawn_in(tensor.dtype)
+    if dtype == "bfloat16":  # of which NumPy may have no arrays
+        dtype = "float32"
     try:
         law(tensor.shape, key / tensor.name, dtype, tensor.layout, **nothing)
     except ValueError as error:

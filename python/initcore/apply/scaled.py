@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from initcore.formats import format_of
 from initcore.laws import Initializer, Zeros
 from initcore.layouts import Layout, LayoutLike
 from initcore.random import Key, Shape, draw
@@ -28,11 +29,8 @@ class Scaled(Initializer):
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         if len(self.factors) > 1 and (not shape or shape[0] % len(self.factors)):
             raise ValueError(f"the first axis must be a multiple of {len(self.factors)}, got shape {shape}")
-        out = how.get("out")
-        if out is not None and out.dtype == np.uint16:  # the memory of bfloat16
-            part = self._draw(
-                shape, key, layout, {"dtype": "float32", "index": how.get("index"), "out": None}
-            )
+        if format_of(how["dtype"], how["out"]).digits < 24:  # so that the products are rounded, nothing else
+            part = self._draw(shape, key, layout, {**how, "dtype": "float32", "out": None})
             return draw(lambda to, form, **where: np.copyto(to, part), shape, **how)
         values = self.law._draw(shape, key, layout, how)
         if len(self.factors) == 1:
@@ -40,14 +38,18 @@ class Scaled(Initializer):
             return values
         of_rows = np.repeat(self.factors, shape[0] // len(self.factors)).astype(values.dtype)
         whole = np.broadcast_to(of_rows.reshape(-1, *[1] * (len(shape) - 1)), shape)
-        index = how.get("index")
-        np.multiply(values, whole if index is None else whole[index], out=values)
+        np.multiply(values, whole if how["index"] is None else whole[how["index"]], out=values)
         return values
 
-    def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float | None:
+    def deviation(
+        self, shape: Shape, layout: LayoutLike = "io", dtype: DTypeLike = "float32"
+    ) -> float | None:
         """Return the standard deviation over the whole tensor."""
-        of_law = self.law.deviation(shape, layout)
+        of_law = self.law.deviation(shape, layout, dtype)
         return None if of_law is None else of_law * float(np.sqrt(np.mean(np.square(self.factors))))
+
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        return self.law.largest(shape, layout) * max(map(abs, self.factors))
 
 
 def scaled(law: Initializer, factors: tuple[float, ...]) -> Initializer:

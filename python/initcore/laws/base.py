@@ -18,7 +18,7 @@ from initcore.destination import opened
 from initcore.formats import format_of
 from initcore.indices import chosen
 from initcore.layouts import Layout, LayoutLike, Part, Sizes
-from initcore.random import Index, Key, KeyLike, Shape, check_shape, draw
+from initcore.random import Index, Key, KeyLike, Shape, check_shape, draw, fits
 
 
 class Initializer(ABC):
@@ -40,7 +40,8 @@ class Initializer(ABC):
             key: Which random numbers: a `Key`, or a seed. The same key gives the same tensor.
             dtype: One of `initcore.formats.FORMATS`: float32, float64, float16 and bfloat16 (the float32
                 values, rounded), complex64, complex128. That of ``out``, if given. The two parts of a
-                complex weight are independent and have half of the variance each.
+                complex weight are independent and have half of the variance each, unless the law says
+                otherwise.
             layout: ``"io"``: (\\*window, in, out); ``"oi"``: (out, in, \\*window); or an object of
                 `initcore.layouts`.
             index: Return only ``tensor[index]``, with the same bits as in the whole tensor. That costs what
@@ -49,16 +50,24 @@ class Initializer(ABC):
                 buffer, or a tensor on the CPU, through DLPack or ``__array__``. See `destination.opened`.
 
         Raises:
-            TypeError, ValueError, IndexError: an argument is none of this; ``out`` is as it was then.
+            TypeError, ValueError, IndexError: an argument is none of this, or the dtype has no numbers as
+                large as weights may be; ``out`` is as it was then.
         """
-        sizes, stream = check_shape(shape), Key.of(key)
-        how = {"dtype": dtype, "index": index, "out": None if out is None else opened(out)}
-        drawn = self._draw(sizes, stream, layouts.of(layout), how)
+        sizes, stream, maps = check_shape(shape), Key.of(key), layouts.of(layout)
+        to = None if out is None else opened(out)
+        fits("the largest weight", self.largest(sizes, maps), format_of(dtype, to))
+        drawn = self._draw(sizes, stream, maps, {"dtype": dtype, "index": index, "out": to})
         return drawn if out is None else out
 
-    def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float | None:
+    def deviation(
+        self, shape: Shape, layout: LayoutLike = "io", dtype: DTypeLike = "float32"
+    ) -> float | None:
         """Return the standard deviation that the law promises for a tensor of this shape, if it does."""
         return None
+
+    @abstractmethod
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        """Return what no weight exceeds in size: 10 standard deviations from the mean, if nothing less."""
 
     @abstractmethod
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
@@ -76,7 +85,7 @@ class MapLaw(Initializer):
         if not parts:
             self._check(layout.sizes(shape))
             return self._draw_maps(shape, key, layout, how)
-        shapes = [(*shape[: p.axis], p.stop - p.start, *shape[p.axis + 1 :]) for p in parts]
+        shapes = [part.shape_in(shape) for part in parts]
         for part, sizes in zip(parts, shapes, strict=True):  # refuse before anything is written
             self._check(part.layout.sizes(sizes))
             self._draw_maps(sizes, key, part.layout, how | _nothing_of(sizes, how["out"]))
@@ -101,7 +110,7 @@ class MapLaw(Initializer):
 
 def is_complex(how: dict[str, Any]) -> bool:
     """Whether weights of two parts are asked for."""
-    return how["out"].dtype.kind == "c" if how["out"] is not None else format_of(how["dtype"]).complex
+    return format_of(how["dtype"], how["out"]).complex
 
 
 def _nothing_of(shape: tuple[int, ...], out: NDArray[Any] | None) -> dict[str, Any]:

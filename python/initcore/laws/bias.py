@@ -14,9 +14,9 @@ from initcore.formats import Format
 from initcore.laws.base import Initializer
 from initcore.laws.constant import Constant
 from initcore.laws.spread import RandomUniform
-from initcore.layouts import Layout
+from initcore.layouts import Layout, LayoutLike
 from initcore.layouts.base import open_grid
-from initcore.random import Key, draw, fits
+from initcore.random import Key, Shape, draw
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,15 @@ class Values(Initializer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", tuple(check_number("each value", v) for v in self.values))
 
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        return max(map(abs, self.values), default=0.0)
+
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         if shape != (len(self.values),):
             raise ValueError(f"shape must be ({len(self.values)},), one element per value, got {shape}")
 
         def fill(to: NDArray[Any], final: Format, **where: Any) -> None:
-            values = np.array(self.values)
-            fits("the largest value", float(abs(values).max(initial=0)), final)
-            to[...] = values[open_grid(shape, how["index"])[0]]
+            to[...] = np.array(self.values)[open_grid(shape, how["index"])[0]]
 
         return draw(fill, shape, **how)
 

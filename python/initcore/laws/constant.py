@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from initcore._validate import check_number
 from initcore.formats import Format
 from initcore.laws.base import Initializer
 from initcore.layouts import Layout, LayoutLike
-from initcore.random import Key, Shape, draw, fits
+from initcore.random import Key, Shape, draw
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ class Constant(Initializer):
     def __post_init__(self) -> None:
         check_number("value", self.value)
 
-    def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float:
+    def deviation(self, shape: Shape, layout: LayoutLike = "io", dtype: DTypeLike = "float32") -> float:
         return 0.0
+
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        return abs(self.value)
 
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         def fill(to: NDArray[Any], final: Format, **where: Any) -> None:
-            fits("value", self.value, final)
             to.fill(self.value)
 
         return draw(fill, shape, **how)

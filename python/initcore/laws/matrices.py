@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from initcore._validate import check_number
 from initcore.formats import Format
 from initcore.laws.base import MapLaw, is_complex
-from initcore.layouts import Coordinates, Layout, Sizes
-from initcore.random import Index, Key, draw, fits
+from initcore.layouts import Coordinates, Layout, LayoutLike, Sizes
+from initcore.random import Index, Key, Shape, draw
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,15 @@ class Elements:
 
 
 class MatrixLaw(MapLaw):
-    """A law that says what stands where in a map."""
+    """A law that says what stands where in a map: nothing larger than ``gain``, unless it says so."""
 
     gain: float
 
     def __post_init__(self) -> None:
         check_number("gain", self.gain)
+
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        return abs(self.gain)
 
     def _draw_maps(
         self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]
@@ -76,7 +79,6 @@ class MatrixLaw(MapLaw):
         chosen = Elements(shape, layout, how["index"])
 
         def fill(to: NDArray[Any], form: Format, **where: Any) -> None:
-            fits("gain", self.gain, form)
             if form.complex:
                 to = to.view(f"c{2 * to.itemsize}")[..., 0]
             if to.size:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from initcore.laws.matrices import Elements, MatrixLaw
 from initcore.layouts import LayoutLike, Sizes, of
@@ -33,7 +33,9 @@ class Orthogonal(MatrixLaw):
 
     gain: float = 1.0
 
-    def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float | None:
+    def deviation(
+        self, shape: Shape, layout: LayoutLike = "io", dtype: DTypeLike = "float32"
+    ) -> float | None:
         if of(layout).split(shape):
             return None
         sizes = of(layout).sizes(shape)

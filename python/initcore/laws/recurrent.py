@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from initcore._validate import check_number
 from initcore.formats import Format
 from initcore.laws.base import Initializer
-from initcore.layouts import Layout
+from initcore.layouts import Layout, LayoutLike
 from initcore.layouts.base import divide, open_grid
-from initcore.random import Key, draw, fits
+from initcore.random import Key, Shape, draw
 
 
 class GateBias(Initializer):
@@ -37,7 +37,6 @@ class GateBias(Initializer):
                 gates = np.zeros((len(self.order), units))
                 for letter, values in self._gates(units, key).items():
                     gates[self.order.index(letter)] = values
-                fits("the largest bias", float(abs(gates).max()), final)
                 to[...] = gates.reshape(-1)[open_grid(shape, how["index"])[-1]]
 
         return draw(fill, shape, **how)
@@ -81,6 +80,9 @@ class ForgetGateBias(GateBias):
         check_number("value", self.value)
         _check_gates(self.order, forget=self.forget)
 
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        return abs(self.value)
+
     def _gates(self, units: int, key: Key) -> dict[str, Any]:
         return {self.forget: self.value}
 
@@ -113,6 +115,9 @@ class ChronoBias(GateBias):
     def __post_init__(self) -> None:
         check_number("longest", self.longest, low=2, open_low=True)
         _check_gates(self.order, forget=self.forget, input=self.input)
+
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        return math.log(self.longest - 1)
 
     def _gates(self, units: int, key: Key) -> dict[str, Any]:
         # NumPy's log has other last bits on other processors.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from initcore._validate import check_number, choose
 from initcore.fans import fans
@@ -71,8 +71,14 @@ class VarianceScaling(MapLaw):
         """
         return self.gain * math.sqrt(self.scale / (_MODES[self.mode](*fans(shape, layout)) or 1))
 
-    def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float | None:
+    def deviation(
+        self, shape: Shape, layout: LayoutLike = "io", dtype: DTypeLike = "float32"
+    ) -> float | None:
         return None if of(layout).split(shape) else self.stddev(shape, layout)
+
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        ends = math.sqrt(3) if self.distribution == "uniform" else 10
+        return ends * max(self.stddev(*tensor) for tensor in of(layout).tensors(shape))
 
     def _draw_maps(
         self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]

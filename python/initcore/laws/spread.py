@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from initcore._validate import check_number, choose
+from initcore.formats import format_of
 from initcore.laws.base import Initializer, is_complex
 from initcore.laws.truncation import moments, parent
 from initcore.layouts import Layout, LayoutLike
@@ -27,7 +28,7 @@ class Parent(NamedTuple):
 
 @dataclass(frozen=True)
 class RandomUniform(Initializer):
-    """Uniform on [``minval``, ``maxval``).
+    """Uniform on [``minval``, ``maxval``); so are both parts of a complex weight, whose variances add up.
 
     Raises:
         ValueError: ``minval`` exceeds ``maxval``, or one of them is not finite.
@@ -44,8 +45,12 @@ class RandomUniform(Initializer):
         if check_number("minval", self.minval) > check_number("maxval", self.maxval):
             raise ValueError(f"minval must not exceed maxval, got {self.minval!r} and {self.maxval!r}")
 
-    def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float:
-        return (self.maxval - self.minval) / math.sqrt(12)
+    def deviation(self, shape: Shape, layout: LayoutLike = "io", dtype: DTypeLike = "float32") -> float:
+        parts = 2 if format_of(dtype).complex else 1
+        return (self.maxval - self.minval) * math.sqrt(parts / 12)
+
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        return max(abs(self.minval), abs(self.maxval))
 
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         return key.uniform(shape, self.minval, self.maxval, **how)
@@ -70,8 +75,11 @@ class RandomNormal(Initializer):
         check_number("mean", self.mean)
         check_number("stddev", self.stddev, low=0)
 
-    def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float:
+    def deviation(self, shape: Shape, layout: LayoutLike = "io", dtype: DTypeLike = "float32") -> float:
         return self.stddev
+
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        return abs(self.mean) + 10 * self.stddev
 
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         return key.normal(shape, self.mean, self.stddev, **how)
@@ -154,9 +162,13 @@ class TruncatedNormal(Initializer):
             return Parent(mean, 0.0, -math.inf, math.inf)
         return Parent(mean, stddev, (low - mean) / stddev, (high - mean) / stddev)
 
-    def deviation(self, shape: Shape, layout: LayoutLike = "io") -> float:
+    def deviation(self, shape: Shape, layout: LayoutLike = "io", dtype: DTypeLike = "float32") -> float:
         parent = self.parent()
         return parent.stddev * moments(parent.low, parent.high)[1]
+
+    def largest(self, shape: Shape, layout: LayoutLike = "io") -> float:
+        parent = self.parent()
+        return abs(parent.mean) + 10 * parent.stddev
 
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
         parent = self.parent()

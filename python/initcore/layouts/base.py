@@ -59,6 +59,10 @@ class Part(NamedTuple):
     stop: int
     layout: Layout
 
+    def shape_in(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the part of a tensor of this shape."""
+        return (*shape[: self.axis], self.stop - self.start, *shape[self.axis + 1 :])
+
 
 class Layout(ABC):
     """Says which linear maps a tensor is made of. Everything here takes the shape of the whole tensor."""
@@ -71,6 +75,11 @@ class Layout(ABC):
         """Return the parts whose maps have sizes of their own; none if all maps of the tensor are alike."""
         self.sizes(shape)
         return ()
+
+    def tensors(self, shape: Shape) -> list[tuple[tuple[int, ...], Layout]]:
+        """Return shape and layout of each part, or those of the whole if all its maps are alike."""
+        sizes = check_shape(shape)
+        return [(part.shape_in(sizes), part.layout) for part in self.split(sizes)] or [(sizes, self)]
 
     def check(self, shape: Shape) -> None:
         """Raise ValueError unless a tensor of this shape can have this layout."""
