@@ -60,6 +60,17 @@ def test_types_and_shapes(dtype, shape):
     assert ours.he_normal(dtype=dtype)(key, shape).dtype == w.dtype
 
 
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+@pytest.mark.parametrize("name", ["he_uniform", "random_uniform", "random_normal", "sparse"])
+def test_half_precisions_are_drawn_as_such(name, dtype):
+    """Bounds that are rounded are kept: the numbers are not those of float32, rounded."""
+    init, key = ours.initializer(name, dtype=dtype), jax.random.key(1)
+    seed = int.from_bytes(np.asarray(jax.random.key_data(key)).tobytes(), "little")
+    expected = init.law((64, 64), seed, np.dtype(dtype))
+    assert np.array_equal(init(key, (64, 64)), expected)
+    assert np.array_equal(jax.jit(lambda key: init(key, (64, 64)))(key), expected)
+
+
 def test_complex_numbers():
     key = jax.random.key(2)
     w = ours.lecun_normal()(key, (200, 100), jnp.complex64)

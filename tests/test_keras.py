@@ -277,10 +277,17 @@ def test_rules_and_tied_layers():
 
 def test_half_precision_models():
     model = keras.Sequential([keras.Input((64,)), L.Dense(64, dtype="bfloat16")])
-    whole = keras.Sequential([keras.Input((64,)), L.Dense(64)])
-    ic.initialize(model), ic.initialize(whole)
-    rounded = array(keras.ops.cast(whole.layers[0].kernel.value, "bfloat16")).astype(float)
-    assert np.array_equal(array(model.layers[0].kernel.value).astype(float), rounded)
+    ic.initialize(model)
+    expected = ic.initializers.GlorotUniform()((64, 64), ic.Key(0) / "dense/kernel", "bfloat16")
+    assert np.array_equal(array(model.layers[0].kernel.value), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["he_uniform", "random_uniform", "truncated_normal", "sparse"])
+def test_half_precisions_are_drawn_as_such(name, dtype):
+    """Bounds that are rounded are kept: the numbers are not those of float32, rounded."""
+    expected = ic.initializers.get(name)((64, 64), ic.Key(1) / 0, dtype)
+    assert np.array_equal(array(make(name, seed=1)((64, 64), dtype)), expected)
 
 
 def test_layers_of_ones_own_are_made_known():

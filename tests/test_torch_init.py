@@ -18,7 +18,7 @@ from torch.nn import init as theirs  # noqa: E402
 
 from initcore.apply import named  # noqa: E402
 from initcore.torch import init as ours  # noqa: E402
-from initcore.torch import schemes  # noqa: E402
+from initcore.torch import schemes, tensors  # noqa: E402
 
 FUNCTIONS = [name for name in theirs.__all__ if name != "calculate_gain"]
 CURRENT = [name for name in FUNCTIONS if name.endswith("_")]
@@ -280,6 +280,26 @@ def test_the_generator_governs(name):
     assert torch.equal(first, drawn()) and torch.equal(second, drawn())
     with torch.random.fork_rng():
         drawn()
+
+
+@pytest.mark.parametrize("name", ["normal_", "uniform_", "he_normal_"])
+def test_what_is_no_generator_is_refused(name):
+    with pytest.raises(TypeError, match=r"generator must be a torch.Generator.*got 3"):
+        getattr(ours, name)(torch.empty(3, 4), generator=3)
+
+
+@pytest.mark.parametrize("name", ["he_uniform_", "uniform_", "trunc_normal_", "sparse_"])
+def test_bfloat16_is_the_same_where_numpy_cannot_see_it(name, monkeypatch):
+    """As on another device: drawn as bfloat16, not rounded from float32, and then moved."""
+
+    def drawn():
+        w = torch.empty(40, 50, dtype=torch.bfloat16)
+        numbers = (0.5,) if name == "sparse_" else ()
+        return getattr(ours, name)(w, *numbers, generator=torch.Generator().manual_seed(3))
+
+    seen = drawn()
+    monkeypatch.setattr(tensors, "_visible", lambda tensor: False)
+    assert torch.equal(drawn(), seen)
 
 
 def test_tensors_with_ways_of_their_own_are_left_to_torch():

@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 
 from initcore import laws, layouts
 from initcore.apply import named
+from initcore.formats import drawn_in
 from initcore.layouts import LayoutLike
-from initcore.random import Key
+from initcore.random import Index, Key
 
 # What JAX calls otherwise than the law of ours, and what of that law it has otherwise.
 _RENAMED = {
@@ -84,7 +85,7 @@ class Initializer:
         if isinstance(data, jax.core.Tracer):
             like = jax.ShapeDtypeStruct(sizes, final)
             nothing = (slice(0, 0),) * bool(sizes)
-            self.law(sizes, 0, layout=self.layout, index=nothing)  # errors now, not on the device
+            self._draw((), sizes, final, nothing)  # errors now, not on the device
             drawn = jax.pure_callback(
                 lambda data: self._draw(data, sizes, final), like, data, vmap_method="sequential"
             )
@@ -92,11 +93,12 @@ class Initializer:
             drawn = jnp.asarray(self._draw(data, sizes, final))
         return drawn if out_sharding is None else jax.device_put(drawn, out_sharding)
 
-    def _draw(self, key_data: Any, shape: tuple[int, ...], final: np.dtype[Any]) -> NDArray[Any]:
+    def _draw(
+        self, key_data: Any, shape: tuple[int, ...], final: np.dtype[Any], index: Index | None = None
+    ) -> NDArray[Any]:
         words = np.asarray(key_data, np.uint32)
         seed = int.from_bytes(words.astype("<u4").tobytes(), "little")
-        drawn = final.name if final.name in named.DRAWN else "float32"
-        return self.law(shape, Key(seed), drawn, self.layout).astype(final)
+        return self.law(shape, Key(seed), drawn_in(final.name), self.layout, index).astype(final)
 
 
 def initializer(name: str, *, layout: LayoutLike = "io", dtype: Any = None, **numbers: Any) -> Initializer:

@@ -8,12 +8,8 @@ from typing import Any
 
 from initcore import initializers
 from initcore._validate import choose
-from initcore.formats import FORMATS
 from initcore.initializers import NAMED, Named
 from initcore.laws import Initializer
-
-# What NumPy can hold of what is drawn; a framework converts float32 to the rest.
-DRAWN = frozenset(FORMATS) - {"bfloat16"}
 
 # Every name that a scheme has.
 ROWS: dict[str, Named] = {name: row for row in NAMED for name in (row.name, *row.aliases)}

@@ -13,6 +13,7 @@ import numpy as np
 from initcore import layouts
 from initcore._validate import check_count, choose
 from initcore.apply import named
+from initcore.formats import drawn_in
 from initcore.initializers import Named
 from initcore.laws import VarianceScaling
 from initcore.layouts import Layout, LayoutLike
@@ -86,8 +87,7 @@ class Initializer(keras.initializers.Initializer):
             dtype: Any of Keras's; numbers are drawn in it, or in float32 and then converted.
         """
         dtype = keras.backend.standardize_dtype(dtype)
-        drawn = dtype if dtype in named.DRAWN else "float32"
-        values = self.law(tuple(map(int, shape)), self._key(), drawn, self.layout)
+        values = self.law(tuple(map(int, shape)), self._key(), drawn_in(dtype), self.layout)
         if dtype.startswith(("int", "uint")) and not (values == np.round(values)).all():
             raise ValueError(f"{type(self).__name__} gives no whole numbers, got dtype {dtype!r}")
         return keras.ops.cast(keras.ops.convert_to_tensor(values), dtype)

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, NoReturn
 import keras
 
 from initcore import activations
-from initcore.apply import named, roles
+from initcore.apply import roles
 from initcore.apply.parameter import Feeds, Parameter
+from initcore.formats import drawn_in
 from initcore.keras import feeds
 from initcore.laws import Initializer
 from initcore.layouts import Conv, ConvTransposed, Depthwise, Einsum, Embedding, LayoutLike, Packed
@@ -110,10 +111,9 @@ def _described(places: list[_Place], activation: Any) -> Parameter:
     goes = part.feeds or (feeds.of_layer(layer, within) if part.role == "kernel" else Feeds(None))
     if not goes.known and activation is not None:
         goes = Feeds(activation, how="as said")
-    drawn = variable.dtype if variable.dtype in named.DRAWN else "float32"
 
     def set_to(law: Initializer, key: Key, layout: LayoutLike) -> None:
-        values = law(tuple(variable.shape), key, drawn, layout)
+        values = law(tuple(variable.shape), key, drawn_in(variable.dtype), layout)
         variable.assign(keras.ops.cast(keras.ops.convert_to_tensor(values), variable.dtype))
 
     floating = "float" in variable.dtype or "complex" in variable.dtype

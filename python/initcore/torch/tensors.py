@@ -59,9 +59,10 @@ def fill(tensor: torch.Tensor, write: Callable[..., object], by_law: bool = Fals
             write(seen, "bfloat16" if raw else seen.dtype) if by_law else write(seen)
             torch.autograd.graph.increment_version(tensor)
         else:
-            array = np.empty(tuple(tensor.shape), _DRAWN_IN[tensor.dtype])
-            write(array, array.dtype) if by_law else write(array)
-            tensor.copy_(torch.from_numpy(array))  # which rounds, transfers, or says why it cannot
+            array = np.empty(tuple(tensor.shape), np.uint16 if raw else _DRAWN_IN[tensor.dtype])
+            write(array, "bfloat16" if raw else array.dtype) if by_law else write(array)
+            values = torch.from_numpy(array)  # to be rounded, transferred, or it says why it cannot
+            tensor.copy_(values.view(torch.bfloat16) if raw else values)
 
 
 def key_from(generator: torch.Generator | None) -> Key:
@@ -69,11 +70,18 @@ def key_from(generator: torch.Generator | None) -> Key:
 
     So ``torch.manual_seed`` governs the key, and every call gives another one.
 
+    Raises:
+        TypeError: ``generator`` is none.
+
     >>> _ = torch.manual_seed(0)
     >>> first = key_from(None)
     >>> first == key_from(None), first == key_from(torch.Generator().manual_seed(0))
     (False, True)
     """
+    if not isinstance(generator, torch.Generator | None):
+        raise TypeError(
+            f"generator must be a torch.Generator, such as torch.default_generator, got {generator!r}"
+        )
     device = "cpu" if generator is None else generator.device
     return Key(int(torch.empty((), dtype=torch.int64, device=device).random_(generator=generator)))
 
