@@ -43,7 +43,7 @@ def with_biases(
         if not usual or len(found) != 1 or found[0][1].scheme not in _OF:
             return choice
         kernel, chosen = base[found[0][0].name], found[0][1]
-        law = _OF[chosen.scheme](layouts.of(kernel.layout).fans(kernel.shape))
+        law = _OF[chosen.scheme](layouts.of(kernel.whole).fans(kernel.shape))
         return replace(choice, initializer=law, why=f"comes with {chosen.scheme}")
 
     return [of(tensor, choice) for tensor, choice in zip(tensors, choices, strict=True)]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from initcore.apply import sums
 from initcore.apply.depth import Place
 from initcore.apply.graph import Node
+from initcore.apply.parameter import Parts
 
 _SPELLED = (
     ("query", re.compile(r"(^|_)(q|query|queries)(_|$)|q_?proj")),
@@ -68,7 +69,7 @@ def _note(branch: sums.Branch, found: dict[str, Place]) -> None:
         for tensor in node.tensors:
             places = tensor.places
             if tensor.role == "kernel":
-                places = places or _kernel_places(node.name, attends, node in last)
+                places = places or _kernel_places(node.name, attends, node in last, tensor.parts)
             elif tensor.role == "bias":
                 places = ("branch_bias",)
             elif node in at_end:
@@ -104,14 +105,17 @@ def _back_to_kernels(end: Node, is_other: Callable[[Node], bool]) -> tuple[set[N
     return last, behind
 
 
-def _kernel_places(name: str, attends: bool, last: bool) -> tuple[str, ...]:
+def _kernel_places(name: str, attends: bool, last: bool, parts: Parts | None) -> tuple[str, ...]:
     name = re.split(r"[./]", name)[-1]
     if not attends:
         return ("mlp_last",) if last else ("mlp_inner",)
     if last:
         return ("attention_output",)
-    if _PACKED.search(name):
+    count = parts if isinstance(parts, int | None) else len(parts)
+    if count == 3 or (count is None and _PACKED.search(name)):
         return ("query", "key", "value")
+    if count == 2:
+        return ("key", "value")
     return (next((role for role, spelled in _SPELLED if spelled.search(name)), "inner"),)
 
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from initcore.apply.parameter import Parameter
+from initcore.apply.parameter import Parameter, Parts
 from initcore.apply.roles import Choice
 from initcore.apply.scaled import Scaled
 from initcore.apply.table import Row
 from initcore.formats import drawn_in
 from initcore.initializers import name_of
 from initcore.laws import Initializer, VarianceScaling
+from initcore.layouts import Packed
 from initcore.random import Key
 
 
@@ -33,7 +34,13 @@ class Decision:
     def row(self, came: float | None = None) -> Row:
         """Return the line of the table; ``came`` is what carrying the decision out returned."""
         law, tensor = self.choice.initializer, self.tensor
-        tied = f"; one tensor with {', '.join(tensor.aliases)}" if tensor.aliases else ""
+        notes = [self.choice.why]
+        if isinstance(tensor.layout, Packed) and tensor.feeds.parts and self.choice.layout is None and law:
+            notes.append(f"the forward splits it into {_told(tensor.feeds.parts)}")
+        if tensor.aliases:
+            notes.append(f"one tensor with {', '.join(tensor.aliases)}")
+        if came is not None:
+            notes.append("but the model computes another tensor from what was drawn: std is that one's")
         return Row(
             tensor.name,
             tensor.shape,
@@ -41,7 +48,7 @@ class Decision:
             tensor.role,
             "-" if law is None else title(law),
             came if law is None or came is not None else self._promised(law),
-            self.choice.why + tied + (_COMPUTED if came is not None else ""),
+            "; ".join(notes),
             self.learning_rate,
         )
 
@@ -50,7 +57,8 @@ class Decision:
         return law.deviation(tensor.shape, tensor.layout, drawn_in(tensor.dtype))
 
 
-_COMPUTED = "; but the model computes another tensor from what was drawn: std is that one's"
+def _told(parts: Parts) -> str:
+    return f"{parts} maps" if isinstance(parts, int) else f"maps of {', '.join(map(str, parts))}"
 
 
 def title(law: Initializer) -> str:

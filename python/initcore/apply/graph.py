@@ -9,18 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from initcore.apply.parameter import Parts
+
 
 class Tensor(NamedTuple):
     """A tensor of a step.
 
     ``role`` is out of `initcore.apply.ROLES`; or "multiplier", if the layer multiplies what goes through it
     by the tensor; or "value", if the tensor is all that the step gives. ``places`` are out of
-    `initcore.residual.ROLES`, where the layer's own kind tells them.
+    `initcore.residual.ROLES`, where the layer's own kind tells them; ``parts`` those that what a kernel gives
+    is split into.
     """
 
     name: str
     role: str
     places: tuple[str, ...] = ()
+    parts: Parts | None = None
 
 
 @dataclass(eq=False)

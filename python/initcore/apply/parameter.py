@@ -10,14 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from initcore import layouts
 from initcore.activations import Activation
 from initcore.gains import Gated
 from initcore.laws import Initializer
-from initcore.layouts import LayoutLike
+from initcore.layouts import LayoutLike, Packed
 from initcore.random import Key
 
 # An activation of ours, a gated pair by its name, or any function of an array.
 Function: TypeAlias = "Activation | str | Gated | Callable[[Any], Any]"
+
+# How many parts of the same size something has, or the size of each.
+Parts: TypeAlias = "int | tuple[int, ...]"
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Feeds:
         function: The activation; None for none, as in front of another layer, a softmax or the loss.
         known: Whether that could be decided at all.
         how: Where it was read from, or why it could not be.
+        parts: Into which the output is split before, if it is: then its kernel packs several maps.
 
     >>> from initcore import activations
     >>> str(Feeds(activations.get("relu"))), str(Feeds()), str(Feeds(known=False))
@@ -37,6 +42,7 @@ class Feeds:
     function: Function | None = None
     known: bool = True
     how: str = ""
+    parts: Parts | None = None
 
     def __str__(self) -> str:
         if not self.known:
@@ -86,6 +92,12 @@ class Parameter:
     start: Initializer | None = None
     left: str = ""
     remember: Callable[[], Callable[[], None]] | None = None
+
+    @property
+    def whole(self) -> LayoutLike:
+        """Its layout; as one map where its maps have sizes of their own."""
+        layout = layouts.of(self.layout)
+        return layout.order if isinstance(layout, Packed) and layout.split(self.shape) else layout
 
     @property
     def names(self) -> tuple[str, ...]:

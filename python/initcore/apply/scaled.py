@@ -1,4 +1,4 @@
-"""Any law times a factor, or times one factor for each of several equal parts of the tensor."""
+"""Any law times a factor, or times one factor for each of several parts of the tensor."""
 
 from __future__ import annotations
 
@@ -10,36 +10,50 @@ from numpy.typing import DTypeLike, NDArray
 
 from initcore.formats import format_of
 from initcore.laws import Initializer, Zeros
-from initcore.layouts import Layout, LayoutLike
+from initcore.layouts import Layout, LayoutLike, Packed
 from initcore.random import Key, Shape, draw
 
 
 @dataclass(frozen=True)
 class Scaled(Initializer):
-    """What ``law`` gives, times ``factors``: one for all, or one for each equal part of the first axis.
+    """What ``law`` gives, times ``factors``: one for all, or one for each part of the axis of outputs.
+
+    The parts are those of a layout that packs as many, else equal ones. The outputs are on the first axis,
+    unless such a layout says otherwise.
 
     >>> from initcore.initializers import Ones
     >>> Scaled(Ones(), (1.0, 0.5))((4,), key=0)
     array([1. , 1. , 0.5, 0.5], dtype=float32)
+    >>> Scaled(Ones(), (1.0, 0.5))((1, 4), key=0, layout=Packed("io", (3, 1)))
+    array([[1. , 1. , 1. , 0.5]], dtype=float32)
     """
 
     law: Initializer
     factors: tuple[float, ...]
 
     def _draw(self, shape: tuple[int, ...], key: Key, layout: Layout, how: dict[str, Any]) -> NDArray[Any]:
-        if len(self.factors) > 1 and (not shape or shape[0] % len(self.factors)):
-            raise ValueError(f"the first axis must be a multiple of {len(self.factors)}, got shape {shape}")
+        factors = self._along(shape, layout)
         if format_of(how["dtype"], how["out"]).digits < 24:  # so that the products are rounded, nothing else
             part = self._draw(shape, key, layout, {**how, "dtype": "float32", "out": None})
             return draw(lambda to, form, **where: np.copyto(to, part), shape, **how)
         values = self.law._draw(shape, key, layout, how)
-        if len(self.factors) == 1:
-            np.multiply(values, self.factors[0], out=values)
-            return values
-        of_rows = np.repeat(self.factors, shape[0] // len(self.factors)).astype(values.dtype)
-        whole = np.broadcast_to(of_rows.reshape(-1, *[1] * (len(shape) - 1)), shape)
+        whole = np.broadcast_to(factors.astype(values.dtype), shape)
         np.multiply(values, whole if how["index"] is None else whole[how["index"]], out=values)
         return values
+
+    def _along(self, shape: tuple[int, ...], layout: Layout) -> NDArray[Any]:
+        """The factors along the axis of outputs, each for its part of it; they broadcast to the tensor."""
+        if len(self.factors) == 1:
+            return np.asarray(self.factors[0])
+        axis, count, parts = 0, len(self.factors), []
+        if isinstance(layout, Packed):
+            axis = int(layout.order == "io")
+            parts = [part.stop - part.start for part in layout.split(shape)]
+        if not parts and len(shape) > axis and shape[axis] % count == 0:
+            parts = [shape[axis] // count] * count
+        if len(parts) != count:
+            raise ValueError(f"axis {axis} must have {count} parts, got shape {shape} of {layout}")
+        return np.repeat(self.factors, parts).reshape(-1, *[1] * (len(shape) - 1 - axis))
 
     def deviation(
         self, shape: Shape, layout: LayoutLike = "io", dtype: DTypeLike = "float32"

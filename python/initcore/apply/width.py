@@ -75,14 +75,15 @@ def of_base(
     found = {}
     for tensor, choice in zip(tensors, choices, strict=True):
         one = known.get(tensor.name, tensor)
-        one = one if isinstance(one, Parameter) else replace(tensor, shape=tuple(one))
+        if not isinstance(one, Parameter):
+            one = replace(tensor, shape=tuple(one), layout=tensor.whole)
         found[tensor.name] = one if choice.layout is None else replace(one, layout=choice.layout)
     return found
 
 
 def _scaling(tensor: Parameter, before: Parameter, optimizer: str) -> Scaling:
     try:
-        return scaling(tensor.shape, before.shape, optimizer, tensor.layout, base_layout=before.layout)
+        return scaling(tensor.shape, before.shape, optimizer, tensor.whole, base_layout=before.whole)
     except ValueError as error:
         raise ValueError(f"{tensor.name}: {error}") from None
 

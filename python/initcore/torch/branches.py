@@ -13,8 +13,9 @@ from torch import nn
 from initcore.apply.branches import in_parts, note
 from initcore.apply.depth import Place
 from initcore.apply.graph import Node, Tensor
+from initcore.apply.parameter import Parts
 from initcore.residual import Part
-from initcore.torch import roles
+from initcore.torch import roles, splits
 from initcore.torch.tracing import LOOKS, called, composite, graph_of
 
 # What functions and methods do, by name.
@@ -66,6 +67,7 @@ def _traced(model: nn.Module, prefix: str, found: dict[str, Place]) -> None:
 def _nodes(graph: Any, model: nn.Module, prefix: str) -> list[Node]:
     """The graph as `initcore.apply` has it."""
     modules = dict(model.named_modules())
+    parts = splits.of(graph, modules)
     made: dict[Any, Node] = {}
     for node in graph.nodes:
         function = called(node)
@@ -79,14 +81,14 @@ def _nodes(graph: Any, model: nn.Module, prefix: str) -> list[Node]:
             tensors = (Tensor(name, "value"),)
         elif node.op == "call_module":
             module = modules[node.target]
-            tensors = tuple(_tensors(module, f"{name}."))
+            tensors = tuple(_tensors(module, f"{name}.", parts.get(node.target)))
             does |= {"attend"} if isinstance(module, nn.MultiheadAttention | nn.Softmax) else set()
             does |= {"opaque"} if composite(module) else set()
         made[node] = Node(inputs, name, frozenset(does), tensors)
     return list(made.values())
 
 
-def _tensors(module: nn.Module, prefix: str) -> Iterator[Tensor]:
+def _tensors(module: nn.Module, prefix: str, parts: Parts | None) -> Iterator[Tensor]:
     """The tensors of a module, by the names that they have for it, and their roles."""
     if isinstance(module, nn.MultiheadAttention):
         yield from _of_attention(module, prefix)
@@ -96,7 +98,8 @@ def _tensors(module: nn.Module, prefix: str) -> Iterator[Tensor]:
     ]
     for name in dict.fromkeys([*names, *getattr(module, "parametrizations", ())]):
         role = roles.of(module, name).role
-        yield Tensor(prefix + name, "multiplier" if role == "other" and name in _factors(module) else role)
+        role = "multiplier" if role == "other" and name in _factors(module) else role
+        yield Tensor(prefix + name, role, parts=parts)
 
 
 def _factors(module: nn.Module) -> set[str]:

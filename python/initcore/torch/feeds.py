@@ -6,6 +6,7 @@ traced one by one, and what one part feeds in another is not known unless they s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import nn
 from initcore.apply.functions import passes_on
 from initcore.apply.parameter import Feeds, Function
 from initcore.gains import GATED, Gated
-from initcore.torch import functions
+from initcore.torch import functions, splits
 from initcore.torch.tracing import LOOKS, composite, graph_of
 
 # The output goes on through these as it is, or as what keeps its scale.
@@ -112,8 +113,9 @@ def _trace(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feeds])
         fed[node] = _merge(uses)
         if node.op == "call_module":
             calls.setdefault(node.target, []).extend(uses)
+    parts = splits.of(graph, modules)
     for name, uses in calls.items():  # a module may be called in several places
-        found[prefix + name] = _merge(uses)
+        found[prefix + name] = replace(_merge(uses), parts=parts.get(name))
         if composite(modules[name]):
             _in_parts(modules[name], f"{prefix}{name}.", found[prefix + name], found)
 

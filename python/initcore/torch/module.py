@@ -7,7 +7,7 @@ what it is for the layer, and set by way of those others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from initcore import activations
 from initcore.apply.depth import Place
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.laws import Initializer
-from initcore.layouts import LayoutLike
+from initcore.layouts import LayoutLike, Packed
 from initcore.random import Key
 from initcore.torch import feeds, roles, shards
 from initcore.torch.branches import branches as find_branches
@@ -76,7 +76,10 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
     chosen, part = places[which], parts[which]
     goes = part.feeds or fed.get(chosen.module_name, Feeds(None, how="the model ends there"))
     if not goes.known and activation is not None:
-        goes = Feeds(activation, how="as said")
+        goes = replace(goes, function=activation, known=True, how="as said")
+    layout = part.layout
+    if goes.parts is not None and part.role == "kernel" and isinstance(layout, str):
+        layout = Packed(layout, goes.parts)
 
     lazy = nn.parameter.is_lazy(chosen.tensor)
     shape = () if lazy else tuple(chosen.tensor.shape)
@@ -96,7 +99,7 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
         str(chosen.tensor.dtype).removeprefix("torch."),
         part.role,
         set_to,
-        part.layout,
+        layout,
         goes,
         owners=tuple(place.module for place in places),
         aliases=tuple(place.full_name for place in places[1:]),

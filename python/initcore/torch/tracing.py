@@ -47,6 +47,13 @@ def called(node: Any) -> str:
     return node.target if isinstance(node.target, str) else str(getattr(node.target, "__name__", ""))
 
 
+def argument(node: Any, place: int, *names: str, usual: Any = None) -> Any:
+    """Return an argument of the call that a node is: by place, or by any of the names that it may have."""
+    if place < len(node.args):
+        return node.args[place]
+    return next((node.kwargs[name] for name in names if name in node.kwargs), usual)
+
+
 class _Tracer(torch.fx.Tracer):
     """Keeps whole what has parameters and no parts, what is PyTorch's, and what is an activation.
 
@@ -64,6 +71,14 @@ class _Tracer(torch.fx.Tracer):
     def to_bool(self, obj: torch.fx.Proxy) -> bool:
         """Let every assertion hold; branches on values are refused."""
         return _in_assertion(sys._getframe(2)) or bool(super().to_bool(obj))
+
+    def iter(self, obj: torch.fx.Proxy) -> Iterator[Any]:
+        """Let what a tensor is cut into be gone through, where its number is known."""
+        sizes = argument(obj.node, 1, "chunks", "split_size", "split_size_or_sections", "split_sizes")
+        known = {"chunk": sizes, "split": len(sizes) if isinstance(sizes, tuple | list) else None}
+        count = known.get(called(obj.node))
+        found: Iterator[Any] = iter([obj[i] for i in range(count)]) if count else super().iter(obj)
+        return found
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         own = next(m.parameters(recurse=False), None) is not None and not composite(m)
