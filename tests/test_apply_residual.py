@@ -23,7 +23,7 @@ ABOUT_MULTIPLIERS = ("rezero", "skip_init")  # of which no layer of this package
 def test_every_scheme_scales_the_tensors_of_the_branches(name):
     model, plain = network(), network()
     table = ic.initialize(model, residual=name, seed=2)
-    scheme = depth.resolve(name, sequential.branches(model))["encoder"]
+    scheme = depth.resolve(name, sequential.branches(model))["encoder"](2)
     base = "auto" if scheme.base == "auto" else scheme.base
     ic.initialize(plain, base, seed=2)
     for row in table:

@@ -224,8 +224,8 @@ def test_encoder_and_decoder_by_formulas_of_their_own(name, encoder, decoder):
     if name == "deepnorm":
         assert sum("skipped path" in note for note in table.notes) == 2
     else:
-        for embedding in model.source, model.target:  # 1280 numbers: 6 standard errors
-            expected = 32**-0.5 * decoder.factor("embedding")
+        for embedding, scheme in (model.source, encoder), (model.target, decoder):  # 1280 numbers each
+            expected = 32**-0.5 * scheme.factor("embedding")
             assert embedding.weight.std().item() == pytest.approx(expected, rel=6 / 2560**0.5)
 
 
@@ -234,14 +234,19 @@ def test_encoder_and_decoder_by_name():
         def __init__(self):
             super().__init__()
             self.encoder, self.decoder = (nn.Sequential(*(Block(16, True) for _ in range(n))) for n in (2, 4))
+            self.a, self.b, self.both, self.head = *(nn.Embedding(9, 16) for _ in range(3)), nn.Linear(16, 9)
 
-        def forward(self, x):
-            return self.decoder(self.encoder(x))
+        def forward(self, i, j):
+            x = self.encoder(F.dropout(self.a(i)) + self.both(i))
+            return self.head(self.decoder(x + self.b(j) + self.both(j)))
 
     table = ic.initialize(Both(), residual="t_fixup")
     glorot = (2 / (16 + 64)) ** 0.5
-    for name, scheme in (("encoder", residual.t_fixup(2)), ("decoder", residual.t_fixup(4, "decoder"))):
+    parts = {"encoder": residual.t_fixup(2), "decoder": residual.t_fixup(4, "decoder")}
+    for name, scheme in parts.items():
         assert table[f"{name}.1.up.weight"].std == pytest.approx(glorot * scheme.factor("mlp_inner"))
+    for name, part in {"a": "encoder", "b": "decoder", "both": "decoder"}.items():
+        assert table[f"{name}.weight"].std == pytest.approx(16**-0.5 * parts[part].factor("embedding"))
     alone = ic.initialize(nn.ModuleDict({"decoder": Both().decoder}), residual="t_fixup")
     assert alone["decoder.1.up.weight"].std == pytest.approx(glorot * residual.t_fixup(4).factor("mlp_inner"))
 
@@ -255,7 +260,49 @@ def test_embeddings_have_the_base_of_the_scheme():
     assert table["positions.weight"].scheme == "zeros"
 
 
-def test_multipliers_that_are_none():
-    for name in ("rezero", "skip_init"):
-        with pytest.raises(ValueError, match=r"must have .*a learned multiplier of each branch"):
-            ic.initialize(Gpt(2), residual=name)
+@pytest.mark.parametrize("name", ["rezero", "skip_init"])
+def test_multipliers_that_are_none(name):
+    with pytest.raises(
+        ValueError, match=r"model has none: .*must have .*a learned multiplier of each branch"
+    ):
+        ic.initialize(Gpt(2), residual=name)
+    model = Gpt(4, multiplied=True)
+    ic.initialize(model, residual=name)
+    assert all(block.alpha == 0 for block in model.blocks)
+    model.blocks[2] = Block(16, packed=True)
+    kept = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match=r"branch 'blocks.2' and the branch 'blocks.2.attention' has none"):
+        ic.initialize(model, residual=name)
+    assert all(torch.equal(kept[key], value) for key, value in model.state_dict().items())
+
+
+class Mixed(nn.Module):
+    """Branches of one, two, three and again two kernels one after another: the last has two side by side."""
+
+    def __init__(self):
+        super().__init__()
+        for name in ("a", "b1", "b2", "c1", "c2", "c3", "gate", "up", "down"):
+            self.add_module(name, nn.Linear(8, 8))
+
+    def forward(self, x):
+        x = x + self.a(F.relu(x))
+        x = x + self.b2(F.relu(self.b1(x)))
+        x = x + self.c3(F.relu(self.c2(F.relu(self.c1(x)))))
+        return x + self.down(F.silu(self.gate(x)) * self.up(x))
+
+
+def test_every_branch_by_its_own_depth():
+    table = ic.initialize(nn.Sequential(Mixed(), Mixed()), residual="fixup")
+    assert all(
+        table[f"{i}.{name}.weight"].scheme == "zeros" for i in (0, 1) for name in ("a", "b2", "c3", "down")
+    )
+    for i in (0, 1):
+        for m, names in {2: ["b1", "gate", "up"], 3: ["c1", "c2"]}.items():
+            expected = (2 / 8) ** 0.5 * residual.fixup(8, m).factor("inner")
+            assert [table[f"{i}.{name}.weight"].std for name in names] == pytest.approx(
+                [expected] * len(names)
+            )
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+    for model in (nn.TransformerEncoder(layer, 4, enable_nested_tensor=False), Gpt(4), Gpt(4, packed=False)):
+        rows = ic.initialize(model, residual="fixup")
+        assert all("x 0.3536" in row.why for row in rows if "inner" in row.why or "query" in row.why)

@@ -6,19 +6,24 @@ Which sums are residual connections, sums.py tells; here it is said what that me
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
 from initcore.apply import sums
 from initcore.apply.depth import Place
 from initcore.apply.graph import Node
 from initcore.apply.parameter import Parts
+from initcore.residual import Part
 
 _SPELLED = (
     ("query", re.compile(r"(^|_)(q|query|queries)(_|$)|q_?proj")),
     ("key", re.compile(r"(^|_)(k|key|keys)(_|$)|k_?proj")),
     ("value", re.compile(r"(^|_)(v|value|values)(_|$)|v_?proj")),
 )
+_PARTS: Mapping[Part, re.Pattern[str]] = {
+    part: re.compile(rf"(^|[._/]){part}([._/]|$)") for part in get_args(Part)
+}
 _PACKED = re.compile(r"qkv|c_attn|in_proj|wqkv", re.IGNORECASE)
 
 
@@ -36,21 +41,19 @@ def note(nodes: Sequence[Node], found: dict[str, Place], whole: bool = True) -> 
     >>> nodes, found = [x, dense, Node([x, dense], does=frozenset({"add"}))], {}
     >>> note(nodes, found)
     >>> found
-    {'dense/kernel': Place(branch='dense', roles=('mlp_last',), part='encoder')}
+    {'dense/kernel': Place(branch='dense', roles=('mlp_last',), part='encoder', depth=1, also=())}
     """
     branches = list(sums.branches(nodes))
     for branch in branches:
-        _note(branch, found)
+        _note(branch, _depth(branch, nodes), found)
+    _note_embeddings(nodes, found)
     if whole:
         _note_output(nodes[-1], {branch.sum for branch in branches}, found)
 
 
 def in_parts(found: dict[str, Place]) -> dict[str, Place]:
     """Tell the decoder's tensors where the names in a model speak of an encoder and a decoder."""
-    of_part = {
-        part: {name for name in found if re.search(rf"(^|[._/]){part}([._/]|$)", name)}
-        for part in ("encoder", "decoder")
-    }
+    of_part = {part: {name for name in found if spelled.search(name)} for part, spelled in _PARTS.items()}
     if not all(of_part.values()):
         return found
     return {
@@ -59,13 +62,27 @@ def in_parts(found: dict[str, Place]) -> dict[str, Place]:
     }
 
 
-def _note(branch: sums.Branch, found: dict[str, Place]) -> None:
+def _depth(branch: sums.Branch, nodes: Sequence[Node]) -> int:
+    """How many kernels one after another a branch has at most."""
+    until: dict[Node, int] = {}
+    for node in nodes:
+        if node in branch.nodes:
+            whole = any("attention_output" in tensor.places for tensor in node.tensors)  # which has two
+            before = max((until.get(source, 0) for source in node.inputs), default=0)
+            until[node] = before + node.has("kernel") + whole
+    return until[branch.end]
+
+
+def _note(branch: sums.Branch, depth: int, found: dict[str, Place]) -> None:
     """Say of every tensor of a branch where it stands."""
     attends = any("attend" in node.does for node in branch.nodes)
-    last, at_end = _back_to_kernels(branch.end, lambda node: node not in branch.nodes)
+    # A multiplier may be one of branches before too.
+    last, at_end = _back_to_kernels(
+        branch.end, lambda node: node not in branch.nodes and not node.has("value")
+    )
     kernels = sorted(node.name for node in branch.nodes if node.has("kernel"))
     title = _title(kernels, {place.branch for place in found.values()})
-    for node in branch.nodes:
+    for node in branch.nodes | at_end:
         for tensor in node.tensors:
             places = tensor.places
             if tensor.role == "kernel":
@@ -76,7 +93,30 @@ def _note(branch: sums.Branch, found: dict[str, Place]) -> None:
                 is_multiplier = tensor.role == "multiplier" or (tensor.role == "value" and node.multiplies())
                 places = ("last_scale",) if tensor.role == "scale" else ("multiplier",) * is_multiplier
             if places:
-                found.setdefault(tensor.name, Place(title, places))
+                before = found.setdefault(tensor.name, Place(title, places, depth=depth))
+                if places == before.roles == ("multiplier",) and title not in (before.branch, *before.also):
+                    found[tensor.name] = replace(before, also=(*before.also, title))
+
+
+def _note_embeddings(nodes: Sequence[Node], found: dict[str, Place]) -> None:
+    """Say which part of a network embeddings feed, where it has parts: the decoder, if both."""
+    for i, node in enumerate(nodes):
+        part = _first_part(nodes[i:]) if node.has("embedding") else None
+        for tensor in node.tensors:
+            if part and tensor.role == "embedding" and (tensor.name not in found or part == "decoder"):
+                found[tensor.name] = Place("", ("embedding",), part)
+
+
+def _first_part(nodes: Sequence[Node]) -> Part | None:
+    """The part of the network that the value of the first node comes to first."""
+    met = {nodes[0]}
+    for node in nodes:
+        if not met.isdisjoint((node, *node.inputs)):
+            met.add(node)
+            for part, spelled in _PARTS.items():
+                if part in node.does or spelled.search(node.name):
+                    return part
+    return None
 
 
 def _note_output(end: Node, added: set[Node], found: dict[str, Place]) -> None:

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, get_args
 
 from initcore import initializers
@@ -27,20 +27,25 @@ class Place:
         branch: The branch's name; "" outside of branches.
         roles: Out of `initcore.residual.ROLES`; several if the tensor packs as many parts.
         part: Of an encoder with a decoder, which of them. What is in neither counts as the encoder's.
+        depth: How many kernels one after another the branch has.
+        also: The other branches that have the same multiplier.
     """
 
     branch: str
     roles: tuple[str, ...]
     part: Part = "encoder"
+    depth: int = 1
+    also: tuple[str, ...] = ()
 
 
 Branches = Mapping[str, Place]
 
 _NOWHERE = Place("", ())
+_EMBEDDING = Place("", ("embedding",), "decoder")  # where it is not known what it feeds
 
 
-def resolve(scheme: str | ResidualScheme, branches: Branches) -> dict[Part, ResidualScheme]:
-    """Return the scheme of that name for each part of a model with these branches.
+def resolve(scheme: str | ResidualScheme, branches: Branches) -> dict[Part, Callable[[int], ResidualScheme]]:
+    """Return the scheme of that name for each part of a model with these branches, by the depth of a branch.
 
     Of transformers, a layer is what has one MLP.
 
@@ -48,7 +53,7 @@ def resolve(scheme: str | ResidualScheme, branches: Branches) -> dict[Part, Resi
         ValueError: There is no such scheme, or the model has no branch.
 
     >>> model = {"a": Place("one", ("mlp_inner",)), "b": Place("one", ("mlp_last",))}
-    >>> resolve("fixup", model)["encoder"].name
+    >>> resolve("fixup", model)["encoder"](2).name
     'fixup'
     """
     places = [place for place in branches.values() if place.branch]
@@ -63,19 +68,19 @@ def resolve(scheme: str | ResidualScheme, branches: Branches) -> dict[Part, Resi
     }
     parts = [part for part, count in layers.items() if count]
     if isinstance(scheme, ResidualScheme):
-        return dict.fromkeys(parts, scheme)
+        return dict.fromkeys(parts, lambda depth: scheme)
     make = choose("residual", scheme, SCHEMES)
 
-    def of_part(part: Part) -> ResidualScheme:
-        depth: dict[str, dict[str, Any]] = {
-            "fixup": {"branches": len(names), "layers_per_branch": _per_branch(places)},
+    def of(part: Part, depth: int) -> ResidualScheme:
+        arguments: dict[str, dict[str, Any]] = {
+            "fixup": {"branches": len(names), "layers_per_branch": depth},
             "t_fixup": {"layers": layers[part], "part": part},
             "deepnorm": {"encoder": layers["encoder"], "decoder": layers["decoder"], "part": part},
             "gpt2": {"layers": len(names), "branches_per_layer": 1},
         }
-        return make(**depth.get(scheme, {}))
+        return make(**arguments.get(scheme, {}))
 
-    return {part: of_part(part) for part in parts}
+    return {part: partial(of, part) for part in parts}
 
 
 def with_depth(
@@ -86,29 +91,48 @@ def with_depth(
     What rules say stays.
 
     Raises:
-        ValueError: As `resolve`; or the model has no tensor that the scheme is about.
+        ValueError: As `resolve`; or the model has no tensor that the scheme is about; or, where that is about
+            multipliers alone, one of its branches has none.
     """
-    schemes = resolve(scheme, branches)
+    parts = resolve(scheme, branches)
     places = [_place(tensor, branches) for tensor in tensors]
-    roles = {role for place in places for role in place.roles}
-    last = list(schemes.values())[-1]  # of what is in no branch: the decoder's, if there is one
-    if not any(last.named(role) for role in roles):
-        about = " or ".join(role.replace("_", " ") for role in last.factors)
-        raise ValueError(
-            f"{last.name} says how each {about} starts, and the model has none: "
-            f"it must have {', and '.join(last.needs)}"
-        )
+    last = list(parts)[-1]  # that of what is in none: the decoder, if there is one
+
+    def scheme_of(place: Place) -> ResidualScheme:
+        return parts[place.part if place.part in parts else last](place.depth)
+
+    _check(scheme_of(_NOWHERE), places)
     found = [
-        _scaled(schemes[place.part] if place.branch else last, tensor, choice, place)
+        _scaled(scheme_of(place), tensor, choice, place)
         for tensor, choice, place in zip(tensors, choices, places, strict=True)
     ]
+    schemes = {part: of_depth(1) for part, of_depth in parts.items()}
+    roles = {role for place in places for role in place.roles}
     return found, tuple(dict.fromkeys(_notes(schemes, roles)))
 
 
+def _check(scheme: ResidualScheme, places: Sequence[Place]) -> None:
+    """Raise ValueError if the scheme is not about anything that is there, or not in each branch."""
+    about = [place for place in places if any(scheme.named(role) for role in place.roles)]
+    without = "the model" if not about else ""
+    if about and scheme.factors.keys() == {"multiplier"}:
+        with_one = {name for place in about for name in (place.branch, *place.also)}
+        branches = sorted({place.branch for place in places if place.branch} - with_one)
+        without = " and ".join(f"the branch {name!r}" for name in branches[:3])
+        without += f" and {len(branches) - 3} more" * (len(branches) > 3)
+    if without:
+        role = " or ".join(role.replace("_", " ") for role in scheme.factors)
+        needs = ", and ".join(scheme.needs)
+        raise ValueError(
+            f"{scheme.name} says how each {role} starts, and {without} has none: the model must have {needs}"
+        )
+
+
 def _place(tensor: Parameter, branches: Branches) -> Place:
-    place = next((branches[name] for name in tensor.names if name in branches), _NOWHERE)
+    found = [branches[name] for name in tensor.names if name in branches]
     if tensor.role == "embedding":
-        return Place("", ("embedding",))
+        return next((place for place in found if place.roles == ("embedding",)), _EMBEDDING)
+    place = found[0] if found else _NOWHERE
     # One tensor with an embedding: as the kernel of the output alone it could start at 0.
     return _NOWHERE if tensor.aliases and place.roles == ("output",) else place
 
@@ -143,10 +167,3 @@ def _notes(schemes: Mapping[Part, ResidualScheme], roles: Collection[str]) -> It
 def _layers(places: Sequence[Place]) -> int:
     mlps = {place.branch for place in places if any(role.startswith("mlp") for role in place.roles)}
     return len(mlps or {place.branch for place in places})
-
-
-def _per_branch(places: Sequence[Place]) -> int:
-    """How many kernels most of the branches have."""
-    beside = ("last_scale", "multiplier", "branch_bias")
-    kernels = Counter(place.branch for place in places if place.roles[0] not in beside)
-    return Counter(kernels.values()).most_common(1)[0][0]

@@ -35,7 +35,8 @@ class Node:
         inputs: The steps whose values its values come from, each once.
         name: What the model calls the layer.
         does: Out of "input", "add", "multiply", "reshape" (moves values or converts them), "mix" (makes new
-            values of several, by no kernel of its own), "attend", "opaque" (has parts that are not seen).
+            values of several, by no kernel of its own), "attend", "opaque" (has parts that are not seen),
+            "encoder", "decoder" (is one).
         tensors: What it has.
         users: The steps that it is an input of.
     """

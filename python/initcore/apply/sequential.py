@@ -70,6 +70,10 @@ def _ends(stack: Stack, path: str, model: Network) -> list[str]:
 
 def _walk(stack: Stack, path: str, branch: str, model: Network, found: dict[str, Place]) -> None:
     last = max((i for i, layer in enumerate(stack.layers) if layer.mixes), default=-1)
+    own = tuple(f"{path}{name}/" for name in stack.names)
+    kernels = [
+        name for name, tensor in model.tensors.items() if tensor.role == "kernel" and name.startswith(own)
+    ]
     for i, (name, layer) in enumerate(zip(stack.names, stack.layers, strict=True)):
         here = f"{path}{name}/"
         if isinstance(layer, Residual):
@@ -81,4 +85,4 @@ def _walk(stack: Stack, path: str, branch: str, model: Network, found: dict[str,
                 roles["scale"] = "last_scale"
             for tensor_name, tensor in model.tensors.items():
                 if tensor_name.startswith(here) and tensor.role in roles:
-                    found[tensor_name] = Place(branch, (roles[tensor.role],))
+                    found[tensor_name] = Place(branch, (roles[tensor.role],), depth=len(kernels))

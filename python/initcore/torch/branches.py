@@ -31,6 +31,11 @@ _DOES = {
     "attend": ("softmax", "scaled_dot_product_attention", "multi_head_attention_forward"),
 }
 
+_TRANSFORMERS = {
+    "encoder": (nn.TransformerEncoder, nn.TransformerEncoderLayer),
+    "decoder": (nn.TransformerDecoder, nn.TransformerDecoderLayer, nn.Transformer),
+}
+
 
 def branches(model: nn.Module) -> dict[str, Place]:
     """Return by name where the tensors of residual branches stand.
@@ -84,6 +89,10 @@ def _nodes(graph: Any, model: nn.Module, prefix: str) -> list[Node]:
             tensors = tuple(_tensors(module, f"{name}.", parts.get(node.target)))
             does |= {"attend"} if isinstance(module, nn.MultiheadAttention | nn.Softmax) else set()
             does |= {"opaque"} if composite(module) else set()
+            if isinstance(module, nn.Transformer):
+                made[node, "encoder"] = Node(inputs[:1], does=frozenset({"encoder"}))
+                inputs = (made[node, "encoder"], *inputs[1:])
+            does |= {part for part, kinds in _TRANSFORMERS.items() if isinstance(module, kinds)}
         made[node] = Node(inputs, name, frozenset(does), tensors)
     return list(made.values())
 
@@ -110,14 +119,14 @@ def _factors(module: nn.Module) -> set[str]:
 
 
 def _of_transformer(layer: Any, prefix: str, found: dict[str, Place]) -> None:
-    part: Part = "decoder" if isinstance(layer, nn.TransformerDecoderLayer) else "encoder"
+    part: Part = "decoder" if isinstance(layer, _TRANSFORMERS["decoder"]) else "encoder"
     for name in ("self_attn", "multihead_attn"):
         if hasattr(layer, name):
             for tensor in _of_attention(getattr(layer, name), f"{prefix}{name}."):
-                found.setdefault(tensor.name, Place(f"{prefix}{name}", tensor.places, part))
+                found.setdefault(tensor.name, Place(f"{prefix}{name}", tensor.places, part, depth=2))
     for name, role in (("linear1", "mlp_inner"), ("linear2", "mlp_last")):
-        found[f"{prefix}{name}.weight"] = Place(f"{prefix}linear1", (role,), part)
-        found[f"{prefix}{name}.bias"] = Place(f"{prefix}linear1", ("branch_bias",), part)
+        found[f"{prefix}{name}.weight"] = Place(f"{prefix}linear1", (role,), part, depth=2)
+        found[f"{prefix}{name}.bias"] = Place(f"{prefix}linear1", ("branch_bias",), part, depth=2)
 
 
 def _of_attention(module: nn.Module, prefix: str) -> Iterator[Tensor]:
