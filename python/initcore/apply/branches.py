@@ -86,7 +86,7 @@ def _note(branch: sums.Branch, depth: int, found: dict[str, Place]) -> None:
         for tensor in node.tensors:
             places = tensor.places
             if tensor.role == "kernel":
-                places = places or _kernel_places(node.name, attends, node in last, tensor.parts)
+                places = places or _kernel_places(node.called, attends, node in last, tensor.parts)
             elif tensor.role == "bias":
                 places = ("branch_bias",)
             elif node in at_end:
@@ -146,7 +146,6 @@ def _back_to_kernels(end: Node, is_other: Callable[[Node], bool]) -> tuple[set[N
 
 
 def _kernel_places(name: str, attends: bool, last: bool, parts: Parts | None) -> tuple[str, ...]:
-    name = re.split(r"[./]", name)[-1]
     if not attends:
         return ("mlp_last",) if last else ("mlp_inner",)
     if last:

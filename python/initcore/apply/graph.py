@@ -38,6 +38,7 @@ class Node:
             values of several, by no kernel of its own), "attend", "opaque" (has parts that are not seen),
             "encoder", "decoder" (is one).
         tensors: What it has.
+        called: What the code around it calls the layer.
         users: The steps that it is an input of.
     """
 
@@ -45,6 +46,7 @@ class Node:
     name: str = ""
     does: frozenset[str] = frozenset()
     tensors: tuple[Tensor, ...] = ()
+    called: str = ""
     users: list[Node] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from initcore.apply import initialize, named
 from initcore.keras.initializer import Initializer, subclass
-from initcore.keras.model import register
+from initcore.keras.roles import register
 
 # Classes, so that a saved model and a pickle find them here.
 _CLASSES = {named.class_name(name): subclass(name) for name in named.ROWS}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -10,45 +12,73 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initcore import activations
+from initcore.apply.flow import Use, merged, uses
 from initcore.apply.functions import passes_on, recognized
 from initcore.apply.parameter import Feeds, Function
+from initcore.keras.forward import ATTENTION
+from initcore.keras.naming import Named
+from initcore.keras.tracing import Graph
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_MOST_STEPS = 500  # from one layer of a graph to the next
-
-# What a layer or an operation of the graph does to the signal's scale, by class name. The rest mixes.
+# What keeps the signal's scale, layers and operations of `keras.ops` by class name.
 _PASS = _words(
     """
     Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianDropout GaussianNoise AlphaDropout
-    BatchNormalization LayerNormalization GroupNormalization RMSNormalization UnitNormalization
-    SpectralNormalization Flatten Reshape Permute RepeatVector Identity ActivityRegularization Masking
+    BatchNormalization LayerNormalization GroupNormalization RMSNormalization UnitNormalization Normalize
+    BatchNorm LayerNorm RMSNorm Flatten Reshape Permute RepeatVector Identity ActivityRegularization Masking
     ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D UpSampling1D UpSampling2D
     UpSampling3D MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D
     GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D GlobalAveragePooling2D
-    GlobalAveragePooling3D Add Subtract Average Concatenate Transpose GetItem Squeeze ExpandDims Cast Mean
-    InputLayer
+    GlobalAveragePooling3D MaxPool AveragePool Add Subtract Average Concatenate Stack Split Unstack Transpose
+    Swapaxes Moveaxis GetItem Take Squeeze ExpandDims BroadcastTo Ravel Repeat Roll Flip Pad Negative Cast
+    ConvertToTensor Copy StopGradient Mean
     """
 )
+_BY_A_NUMBER = _words("Multiply Divide TrueDivide")
 
 
-def of_layer(layer: Any, within: Any = None) -> Feeds:
-    """Return what the output of a layer goes into; ``within`` is the layer that it is a part of.
+def of(graphs: Sequence[Graph]) -> Callable[[Named], Feeds]:
+    """Return a function that says what the output of a layer goes into, from the graphs of its model.
 
-    >>> layers = [keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dropout(0.5), keras.layers.ReLU()]
-    >>> model = keras.Sequential([*layers, keras.layers.Dense(2, activation="softmax")])
-    >>> [str(of_layer(layer)) for layer in model.layers if layer.weights]
+    >>> from initcore.keras.forward import forwards
+    >>> from initcore.keras.naming import layers
+    >>> parts = [keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dropout(0.5), keras.layers.ReLU()]
+    >>> model = keras.Sequential([*parts, keras.layers.Dense(2, activation="softmax")])
+    >>> feeds = of(forwards(model))
+    >>> [str(feeds(named)) for named in layers(model) if named.layer._trainable_variables]
     ['relu', 'no activation']
     """
-    if isinstance(within, keras.layers.MultiHeadAttention | keras.layers.GroupQueryAttention):
-        return Feeds(None, how="attention")
-    own = _own(layer)
-    if own is None and isinstance(within, keras.layers.Wrapper):
-        return _beyond(within, 0)
-    return own or _beyond(layer, 0)
+    calls: dict[int, list[Use]] = {}
+    closed = {id(layer): why for graph in graphs for layer, why in graph.closed}
+    for graph in graphs:
+        end = Feeds(known=not graph.why, how=graph.why or "the model ends there")
+        found = uses(graph.steps, functools.partial(_through, end=end), _function)
+        for step in graph.steps:
+            if step.operation is not None:
+                calls.setdefault(id(step.operation), []).extend(found[step])
+
+    def feeds(named: Named) -> Feeds:
+        layer, within = named.layer, named.within
+        if id(layer) in calls:
+            return merged(calls[id(layer)])
+        if within is not None and isinstance(within.layer, ATTENTION):
+            return Feeds(None, how="attention")
+        own = _own(layer)
+        if own is not None:
+            return own
+        how = "the model's forward does not come to it"
+        while within is not None:
+            if isinstance(within.layer, keras.layers.Wrapper) and id(within.layer) in calls:
+                return merged(calls[id(within.layer)])
+            how = closed.get(id(within.layer), how)
+            within = within.within
+        return Feeds(known=False, how=how)
+
+    return feeds
 
 
 def function_of(activation: Callable[..., Any], name: str | None = None) -> Function | None:
@@ -60,8 +90,10 @@ def function_of(activation: Callable[..., Any], name: str | None = None) -> Func
     title = name or str(getattr(activation, "__name__", type(activation).__name__))
 
     def f(x: NDArray[Any]) -> NDArray[Any]:
-        y = activation(keras.ops.convert_to_tensor(x.astype(np.float32)))
-        return np.asarray(keras.ops.convert_to_numpy(y), np.float64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras's own, on its way to NumPy
+            y = activation(keras.ops.convert_to_tensor(x.astype(np.float32)))
+            return np.asarray(keras.ops.convert_to_numpy(y), np.float64)
 
     f.__name__ = f.__qualname__ = title
     return recognized(title, f)
@@ -70,46 +102,38 @@ def function_of(activation: Callable[..., Any], name: str | None = None) -> Func
 def _own(layer: Any) -> Feeds | None:
     """What the activation that is part of a layer makes of its output; None if there is none."""
     activation = getattr(layer, "activation", None)
-    if not callable(activation) or activation is keras.activations.linear:
+    if not callable(activation):
         return None
-    return _into(function_of(activation), getattr(activation, "__name__", "a function"))
-
-
-def _into(f: Function | None, name: str) -> Feeds | None:
-    """What goes into a function; None if that returns its input."""
+    f = function_of(activation)
     if f is None:
-        return Feeds(None, how=f"goes into {name}")
+        return Feeds(None, how=f"goes into {_title(activation)}")
     return None if passes_on(f) else Feeds(f)
 
 
-def _beyond(layer: Any, steps: int) -> Feeds:
-    """What a layer's output goes into, by the model's graph."""
-    nodes = getattr(layer, "_outbound_nodes", ())
-    if nodes and steps < _MOST_STEPS:
-        return _merge([_through(node.operation, steps + 1) for node in nodes])
-    if getattr(layer, "_inbound_nodes", ()) and not nodes:
-        return Feeds(None, how="the model ends there")
-    return Feeds(known=False, how="no graph leads from it")
-
-
-def _through(operation: Any, steps: int) -> Feeds:
-    """What feeds on into an operation of the graph: a layer, or one of ``keras.ops``."""
-    name = type(operation).__name__
-    if isinstance(operation, keras.layers.PReLU):
-        return Feeds(activations.get("prelu"))
+def _title(operation: Any) -> str:
     if isinstance(operation, keras.layers.Activation):
-        found = _own(operation)
-    elif name in _PASS:
-        found = None
-    else:
-        f = None if getattr(operation, "weights", ()) else function_of(operation, name)
-        found = _into(f, name)
-    return found or _beyond(operation, steps)
+        return _title(operation.activation)
+    return str(getattr(operation, "__name__", type(operation).__name__))
 
 
-def _merge(found: list[Feeds]) -> Feeds:
-    through = {str(feeds): feeds for feeds in found if feeds.known and feeds.function is not None}
-    if len(through) > 1:
-        return Feeds(known=False, how=f"it goes through {' and '.join(through)}")
-    unknown = [feeds for feeds in found if not feeds.known]
-    return next(iter(through.values()), None) or (unknown or found)[0]
+def _function(step: Any) -> Function | None:
+    """The activation that a step is, if it is one."""
+    if step.operation is None or step.tensors or len(step.inputs) != 1 or "mix" in step.does:
+        return None
+    name = _title(step.operation)
+    return None if name in _PASS else function_of(step.with_one, name)
+
+
+def _through(user: Any, on: Feeds, *, end: Feeds) -> Feeds:
+    """What a value feeds that goes into a step whose own values feed ``on``; ``end`` where the model ends."""
+    if "output" in user.does:
+        return end
+    name = _title(user.operation)
+    if isinstance(user.operation, keras.layers.PReLU):
+        return Feeds(activations.get("prelu"))
+    if name in _PASS or "part" in user.does or (name in _BY_A_NUMBER and len(user.inputs) == 1):
+        return on
+    f = _function(user)
+    if f is None:
+        return Feeds(None, how=f"goes into {name}")
+    return on if passes_on(f) else Feeds(f)

@@ -93,7 +93,7 @@ def _nodes(graph: Any, model: nn.Module, prefix: str) -> list[Node]:
                 made[node, "encoder"] = Node(inputs[:1], does=frozenset({"encoder"}))
                 inputs = (made[node, "encoder"], *inputs[1:])
             does |= {part for part, kinds in _TRANSFORMERS.items() if isinstance(module, kinds)}
-        made[node] = Node(inputs, name, frozenset(does), tensors)
+        made[node] = Node(inputs, name, frozenset(does), tensors, name.rpartition(".")[2])
     return list(made.values())
 
 

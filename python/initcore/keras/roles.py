@@ -1,0 +1,115 @@
+"""What the tensors of Keras's layers are for, and of which linear maps they consist.
+
+To add a layer of Keras: a line in ``_LAYERS``. Layers of one's own: `register`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from initcore.apply import roles
+from initcore.apply.parameter import Feeds
+from initcore.laws import Initializer
+from initcore.layouts import Conv, ConvTransposed, Depthwise, Einsum, Embedding, LayoutLike, Packed
+
+_GATES = Feeds(None, how="goes into gates")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one tensor of a layer is for; ``feeds`` only where it is not what the layer's output feeds."""
+
+    role: str
+    layout: LayoutLike = "io"
+    feeds: Feeds | None = None
+    start: Initializer | None = None
+
+
+_BIAS = {"bias": Part("bias")}
+_SCALE = {"gamma": Part("scale"), "beta": Part("shift")}
+
+
+def of(layer: Any, name: str) -> Part:
+    """Return what the tensor ``name`` of ``layer`` is for.
+
+    >>> of(keras.layers.Dense(2), "kernel").role, of(keras.layers.BatchNormalization(), "beta").role
+    ('kernel', 'shift')
+    """
+    for own in type(layer).__mro__:
+        if own in _REGISTERED:
+            return _REGISTERED[own].get(name, Part("other"))
+    for kind, parts in _LAYERS:
+        if isinstance(layer, kind):
+            return parts(layer).get(name, Part("other"))
+    return Part("other")
+
+
+def register(kind: type, **tensors: Any) -> None:
+    """Say what the tensors of a layer of one's own are for, so that `initialize` knows what to do.
+
+    Args:
+        kind: The layer's class; its subclasses are meant too.
+        **tensors: For each tensor by name its role, out of `initcore.apply.ROLES`; or a pair of role and
+            layout, where that is not ``"io"``.
+
+    Raises:
+        TypeError, ValueError: It is no class of layers, or there is no such role or layout.
+
+    >>> class Scale(keras.layers.Layer):
+    ...     def build(self, shape):
+    ...         self.factor = self.add_weight(shape=shape[-1:], name="factor")
+    >>> register(Scale, factor="scale")
+    """
+    if not (isinstance(kind, type) and issubclass(kind, keras.layers.Layer)):
+        raise TypeError(f"kind must be a class of layers, got {kind!r}")
+    _REGISTERED[kind] = {name: Part(*roles.parse(what, "io")) for name, what in tensors.items()}
+
+
+_REGISTERED: dict[type, dict[str, Part]] = {}
+
+
+def _gated(layer: Any) -> dict[str, Part]:
+    gates = {"LSTMCell": 4, "GRUCell": 3}.get(type(layer).__name__, 1)
+    packed = Packed("io", gates)
+    return {
+        "kernel": Part("kernel", packed, _GATES),
+        "recurrent_kernel": Part("recurrent", packed),
+        "bias": Part("gate bias" if gates == 4 else "bias"),
+    }
+
+
+def _separable(layer: Any) -> dict[str, Part]:
+    inner = Part("kernel", Depthwise("io"), Feeds(None, how="goes into the pointwise convolution"))
+    return {"depthwise_kernel": inner, "pointwise_kernel": Part("kernel"), **_BIAS}
+
+
+def _kernel(layout: Callable[[Any], LayoutLike]) -> Callable[[Any], dict[str, Part]]:
+    return lambda layer: {"kernel": Part("kernel", layout(layer)), **_BIAS}
+
+
+_L = keras.layers
+_LAYERS: tuple[tuple[Any, Callable[[Any], dict[str, Part]]], ...] = (
+    (_L.Dense, _kernel(lambda layer: "io")),
+    (_L.EinsumDense, _kernel(lambda layer: Einsum(layer.equation))),
+    ((_L.SeparableConv1D, _L.SeparableConv2D), _separable),
+    ((_L.DepthwiseConv1D, _L.DepthwiseConv2D), _kernel(lambda layer: Depthwise("io"))),
+    (
+        (_L.Conv1DTranspose, _L.Conv2DTranspose, _L.Conv3DTranspose),
+        _kernel(lambda layer: ConvTransposed("io", stride=tuple(layer.strides))),
+    ),
+    (
+        (_L.Conv1D, _L.Conv2D, _L.Conv3D),
+        _kernel(lambda layer: Conv("io", layer.groups, tuple(layer.strides))),
+    ),
+    (_L.Embedding, lambda layer: {"embeddings": Part("embedding", Embedding())}),
+    ((_L.LSTMCell, _L.GRUCell, _L.SimpleRNNCell), _gated),
+    (
+        (_L.BatchNormalization, _L.LayerNormalization, _L.GroupNormalization, _L.RMSNormalization),
+        lambda layer: {**_SCALE, "scale": Part("scale")},
+    ),
+    (_L.PReLU, lambda layer: {"alpha": Part("slope")}),
+)
