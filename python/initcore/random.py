@@ -118,7 +118,11 @@ class Key:
     ) -> NDArray[Any]:
         """Draw from [low, high), or ``low`` if they are equal; both parts of a complex number.
 
-        The bounds are the numbers of the dtype nearest to these. See `draw` for the arguments in common.
+        The bounds are the numbers of the dtype nearest to these. ``high`` never comes, as NumPy, PyTorch, JAX
+        and Keras promise too: what would round to it becomes the number below. Of float16 and bfloat16, whose
+        numbers lie so far apart that the mean would feel it, the range is a little longer, so that the mean
+        is halfway between the bounds. (On [0, 1) in bfloat16 that of PyTorch's numbers, which are rounded
+        down, is 0.498, and that of JAX's, multiples of 2**-7, 0.496.) See `draw` for the arguments in common.
         """
         low, high = check_number("low", low), check_number("high", high)
         if low > high:
@@ -131,6 +135,7 @@ class Key:
             least, above = form.nearest(low), form.nearest(high)
             most = max(form.below(above), least)
             where = _parts(form, **where)
+            above += _lengthening(form, above - least, above - most)
             _core.random_uniform(to, self.word, low=least, high=above, most=most, step=step, **where)
 
         return draw(fill, shape, dtype=dtype, index=index, out=out, native=True)
@@ -339,6 +344,19 @@ def fits(name: str, value: float, form: Format) -> None:
     """Raise ValueError if ``value`` is beyond the largest number of a format."""
     if not abs(value) <= form.largest:
         raise ValueError(f"{name} must be at most {form.largest:g} in {form.name}, got {value:g}")
+
+
+def _lengthening(form: Format, length: float, unit: float) -> float:
+    """By how much to draw beyond a range, whose last unit is this, for a mean in its middle.
+
+    Rounding to the nearest keeps the mean, until half a unit goes to the number below the end instead: it
+    loses unit^2 / 2. With the range longer by x, all that beyond goes there too, which loses unit x + x^2 / 2
+    more, and the mean of what is rounded gains x / 2 of length + x. So x is unit^2 / (length - 2 unit); two
+    units leave no number to have the mean.
+    """
+    if form.digits >= 24 or length <= 2 * unit:
+        return 0.0
+    return unit * unit / (length - 2 * unit)
 
 
 def _parts(form: Format, offset: int = 0, strides: Sequence[int] | None = None) -> dict[str, Any]:
