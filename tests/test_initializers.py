@@ -1,6 +1,7 @@
 """Initializers: every one has the law it promises, in every shape, dtype and layout."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,11 +100,22 @@ def test_a_gain_may_be_an_activation():
         initializers.HeNormal(gain=-1.0)
 
 
-def test_an_unknown_name_hears_all_names():
-    with pytest.raises(ValueError) as error:
+def test_an_unknown_name_hears_the_nearest_then_all_names():
+    words = r"^initializer 'He_normal' is not known. Did you mean 'he_normal'\?"
+    with pytest.raises(ValueError, match=words) as error:
         get("He_normal")
     assert all(repr(name) in str(error.value) for name in names())
-    assert "Did you mean 'he_normal'?" in str(error.value)
+
+
+@pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
+def test_rounding_does_not_take_a_name_away(row):
+    if isinstance(row.law, VarianceScaling):
+        gain = math.sqrt(row.law.scale)
+        for law in (replace(row.law, scale=gain**2), replace(row.law, scale=1.0, gain=gain)):
+            assert name_of(law) == name_of(row.law)
+        for law in (replace(row.law, gain=1 + 1e-6), replace(row.law, mode="fan_geo_avg")):
+            assert name_of(law) == repr(law)
+    assert initializers.HeNormal(gain=3.0000000001).scale == 3.0000000001**2  # as it is
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,8 @@ def test_recurrent_layers_gate_by_gate(kind, gates):
         assert np.allclose(gate @ gate.T, np.eye(8), atol=1e-5)
     if gates == 4:
         assert array(cell.bias).tolist() == [0] * 8 + [1] * 8 + [0] * 16
+    why = next(row.why for row in table if row.name.endswith("cell/kernel"))
+    assert ("gates" in why) == (gates > 1) == ("with the state into tanh" not in why)
     assert {row.role for row in table} >= {"kernel", "recurrent", "slope"} and all(
         row.changed for row in table
     )
@@ -241,7 +243,8 @@ def test_attention_and_einsum_have_their_axes():
     table = ic.initialize(model)
     for row in table:
         if row.role == "kernel":
-            assert row.std == pytest.approx((2 / 64) ** 0.5) and "attention" in row.why
+            assert row.std == pytest.approx((2 / 64) ** 0.5)
+            assert ("(attention)" in row.why) == ("attention_output" not in row.name)
 
 
 def test_rules_and_tied_layers():

@@ -48,7 +48,7 @@ def test_pytorchs_numbers_that_are_gains():
 
 @pytest.mark.parametrize(("name", "a"), [("gelu", 0.01), ("Tanh", 0.01), ("leaky", 0.01)])
 def test_what_pytorch_has_no_number_for_is_a_sentence(name, a):
-    with pytest.raises(ValueError, match="name must be one of 'linear'"):
+    with pytest.raises(ValueError, match="must be one of 'linear'"):
         theory.torch_gain(name, a)
 
 

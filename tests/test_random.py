@@ -117,6 +117,12 @@ def outs(shape):
     yield np.frombuffer(bytearray(4 * shape[0] * shape[1] + 1), np.uint8)[1:].view(np.float32).reshape(shape)
 
 
+def test_a_shape_may_be_an_array():
+    for shape in (np.array([3, 4]), np.array([3, 4], np.uint8), [np.int32(3), np.int64(4)]):
+        assert np.array_equal(Key(0).normal(shape), Key(0).normal((3, 4)))
+    assert Key(0).normal(np.array(5)).shape == Key(0).normal(np.int16(5)).shape == (5,)
+
+
 def test_out_is_filled_in_place():
     expected = Key(0).normal((6, 4))
     for out in outs((6, 4)):
@@ -140,6 +146,8 @@ def test_float16_is_float32_rounded_and_keeps_the_bounds():
         (TypeError, lambda: Key.of("name")),
         (TypeError, lambda: Key(0).normal("3")),
         (TypeError, lambda: Key(0).normal((2.5,))),
+        (TypeError, lambda: Key(0).normal(np.array([2.5]))),
+        (TypeError, lambda: Key(0).normal(np.array([[2, 3]]))),
         (ValueError, lambda: Key(0).normal((-1, 2))),
         (ValueError, lambda: Key(0).normal((2**40, 2**40))),
         (TypeError, lambda: Key(0).normal(3, dtype="int32")),

@@ -65,7 +65,7 @@ def test_deepnorm_of_an_encoder_with_a_decoder():
         (lambda: residual.t_fixup(3, "encodr"), "Did you mean 'encoder'"),
         (lambda: residual.deepnorm(), "at least 1 layer"),
         (lambda: residual.deepnorm(2, 2), "part must be"),
-        (lambda: residual.deepnorm(2, part="decoder"), "part must be one of 'encoder'"),
+        (lambda: residual.deepnorm(2, part="decoder"), "must be one of 'encoder'"),
         (lambda: residual.skip_init(-1), "multiplier must lie in"),
         (lambda: residual.ResidualScheme("mine", {"lst": 0.0}), "Did you mean 'last'"),
     ],

@@ -81,6 +81,12 @@ def test_axes_of_the_mesh_divide_what_they_are_told_to():
     assert shard((8, 6, 4), 2, 0) == (slice(0, 4), slice(0, 6), slice(0, 4))
 
 
+def test_shapes_and_ranks_may_be_arrays():
+    expected = shard((10, 6), (4, 2), (2, 1))
+    assert shard(np.array([10, 6]), np.array([4, 2]), np.array([2, 1])) == expected
+    assert shard((10, 6), (4, 2), np.array(5)) == expected
+
+
 @pytest.mark.parametrize(
     "error, call",
     [

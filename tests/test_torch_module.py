@@ -123,6 +123,7 @@ def test_recurrent_layers_gate_by_gate(kind, gates):
             assert table[name].std == pytest.approx(8**-0.5)
         elif name.startswith("weight_ih"):
             assert table[name].std == pytest.approx((2 / (tensor.shape[1] + 8)) ** 0.5)
+            assert ("gates" in table[name].why) == (gates > 1) == ("into tanh" not in table[name].why)
         elif name.startswith("bias_ih") and gates == 4:
             assert tensor.tolist() == [0] * 8 + [1] * 8 + [0] * 16
         else:
@@ -159,6 +160,8 @@ def test_lazy_and_meta_tensors_are_reported():
     model = nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.Linear(4, 2, device="meta"), nn.Linear(2, 2))
     table = ic.initialize(model, "he_normal")
     assert [row.changed for row in table] == [False] * 4 + [True] * 2
+    assert table["0.weight"].shape is None and "0.weight  unknown  kernel" in str(table)
+    assert table.to_dict()["0.weight"]["shape"] is None
     assert "batch" in table["0.weight"].why and "to_empty" in table["2.bias"].why
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lazy modules are said to be new

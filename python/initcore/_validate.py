@@ -10,17 +10,19 @@ T = TypeVar("T")
 
 
 def choose(kind: str, name: object, table: Mapping[str, T]) -> T:
-    """Return ``table[name]``, or raise ValueError naming every choice and the closest one."""
+    """Return ``table[name]``, or raise ValueError naming the closest choice, then every one."""
     if isinstance(name, str) and name in table:
         return table[name]
     import difflib  # only mistakes need it
 
     choices = ", ".join(map(repr, table))
     close = difflib.get_close_matches(str(name).lower(), list(table), n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = f"Did you mean {close[0]!r}?" if close else ""
     if isinstance(name, type):
-        hint = f" Call it: {name.__name__}(...)."
-    raise ValueError(f"{kind} must be one of {choices}, got {name!r}.{hint}")
+        hint = f"Call it: {name.__name__}(...)."
+    if hint:  # before a list that may be long
+        raise ValueError(f"{kind} {name!r} is not known. {hint} It must be one of {choices}.")
+    raise ValueError(f"{kind} must be one of {choices}, got {name!r}.")
 
 
 def check_number(

@@ -17,6 +17,8 @@ Shape: TypeAlias = "int | Sequence[int]"
 
 def check_shape(shape: Shape) -> tuple[int, ...]:
     """Return ``shape`` as a tuple of whole numbers from 0 whose product an array can have, else raise."""
+    if hasattr(shape, "tolist"):  # an array
+        shape = shape.tolist()
     if hasattr(shape, "__index__"):
         shape = (shape.__index__(),)
     if isinstance(shape, str) or not hasattr(shape, "__iter__"):

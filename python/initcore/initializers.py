@@ -18,6 +18,7 @@ What Keras and JAX call ``he_normal`` is ``he_truncated_normal`` here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -125,7 +126,7 @@ NAMED = (
     ),
     Named("sparse", Sparse(), "Martens 2010, Deep learning via Hessian-free optimization, section 5"),
     Named("bilinear", Bilinear(), "Long, Shelhamer & Darrell 2014, arXiv:1411.4038, section 3.3"),
-    Named("zero_hadamard", ZerO(), "Zhao, Schäfer & Anandkumar 2021, arXiv:2110.12661", ("zer_o",)),
+    Named("zero_hadamard", ZerO(), "Zhao, Schäfer & Anandkumar 2021, arXiv:2110.12661"),
 )
 
 _BY_NAME = {row.name: row for row in NAMED}
@@ -178,7 +179,20 @@ def name_of(initializer: Initializer) -> str:
     >>> name_of(VarianceScaling(2.0, "fan_in", "normal")), name_of(Constant(0.5))
     ('he_normal', 'Constant(value=0.5)')
     """
-    return next((row.name for row in NAMED if row.law == initializer), repr(initializer))
+    row = _row_of(initializer)
+    return row.name if row else repr(initializer)
+
+
+def _row_of(initializer: Initializer) -> Named | None:
+    """The row with this law, but for rounding: sqrt(2)**2 is not 2."""
+    return next((row for row in NAMED if _alike(row.law, initializer)), None)
+
+
+def _alike(a: Initializer, b: Initializer) -> bool:
+    if not (isinstance(a, VarianceScaling) and isinstance(b, VarianceScaling)):
+        return a == b
+    same = (a.mode, a.distribution) == (b.mode, b.distribution)
+    return same and math.isclose(a.scale * a.gain**2, b.scale * b.gain**2, rel_tol=1e-9)
 
 
 def auto(activation: Any = None) -> Initializer:
@@ -212,7 +226,9 @@ def auto(activation: Any = None) -> Initializer:
         return GlorotUniform()
     if name == "selu":
         return LecunNormal()
-    return HeNormal(gain=gains.gain(activation).forward)
+    law = HeNormal(gain=gains.gain(activation).forward)
+    row = _row_of(law)
+    return row.law if row else law
 
 
 class Constructor(Protocol):
@@ -227,7 +243,7 @@ def _constructor(name: str) -> Constructor:
     law = row.law
 
     def construct(gain: Any = None, mode: Mode | None = None) -> VarianceScaling:
-        scale = law.scale if gain is None else float(f"{_gain_of(gain) ** 2:.11g}")  # of sqrt(2) it is 2
+        scale = law.scale if gain is None else _gain_of(gain) ** 2
         return VarianceScaling(scale, mode or law.mode, law.distribution)
 
     construct.__name__ = construct.__qualname__ = name.title().replace("_", "")

@@ -63,6 +63,8 @@ def shard(
 
 def _places(rank: int | Sequence[int], parts: tuple[int, ...]) -> list[int]:
     """Where a rank is along each axis of the mesh."""
+    if hasattr(rank, "tolist"):  # an array
+        rank = rank.tolist()
     if not isinstance(rank, Sequence):
         number = check_count("rank", rank, low=0)
         if number >= math.prod(parts):

@@ -43,7 +43,7 @@ class Decision:
             notes.append("but the model computes another tensor from what was drawn: std is that one's")
         return Row(
             tensor.name,
-            tensor.shape,
+            None if tensor.lazy else tensor.shape,
             tensor.dtype,
             tensor.role,
             "-" if law is None else title(law),

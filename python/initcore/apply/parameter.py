@@ -75,6 +75,7 @@ class Parameter:
         roles: What it is for by each of its names, if it is tied.
         start: How the layer itself says that it starts, if it does.
         left: Why it is not touched, if so.
+        lazy: Whether its shape, here (), is yet to come.
         remember: Where ``fill`` may fail for reasons of the model's own: called before, it returns a function
             that brings the tensor's value back.
     """
@@ -91,6 +92,7 @@ class Parameter:
     roles: tuple[str, ...] = ()
     start: Initializer | None = None
     left: str = ""
+    lazy: bool = False
     remember: Callable[[], Callable[[], None]] | None = None
 
     @property

@@ -13,12 +13,13 @@ from initcore._table import aligned
 class Row:
     """One tensor.
 
-    ``std`` is the standard deviation that its elements were drawn with, None where the law has none to
-    state or nothing was drawn. ``learning_rate`` is what muP multiplies the optimizer's by for this tensor.
+    ``shape`` is None where the tensor has none yet. ``std`` is the standard deviation that its elements were
+    drawn with, None where the law has none to state or nothing was drawn. ``learning_rate`` is what muP
+    multiplies the optimizer's by for this tensor.
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     dtype: str
     role: str
     scheme: str
@@ -33,7 +34,7 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """Return what is printed."""
-        shape = "x".join(map(str, self.shape)) or "scalar"
+        shape = "unknown" if self.shape is None else "x".join(map(str, self.shape)) or "scalar"
         std = "" if self.std is None else f"{self.std:.4g}"
         return self.name, shape, self.role, self.scheme, std, self.why
 
@@ -86,7 +87,7 @@ class Table(Sequence[Row]):
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return the rows by name, of types that JSON has."""
-        return {row.name: {**asdict(row), "shape": list(row.shape)} for row in self._rows}
+        return {row.name: {**asdict(row), "shape": row.shape and list(row.shape)} for row in self._rows}
 
     def __str__(self) -> str:
         header = ("tensor", "shape", "role", "scheme", "std", "why")

@@ -65,14 +65,15 @@ def of(graphs: Sequence[Graph]) -> Callable[[Named], Feeds]:
         layer, within = named.layer, named.within
         if id(layer) in calls:
             return merged(calls[id(layer)])
-        if within is not None and isinstance(within.layer, ATTENTION):
+        attention = within.layer if within is not None and isinstance(within.layer, ATTENTION) else None
+        if attention is not None and layer is not attention._output_dense:
             return Feeds(None, how="attention")
         own = _own(layer)
         if own is not None:
             return own
         how = "the model's forward does not come to it"
         while within is not None:
-            if isinstance(within.layer, keras.layers.Wrapper) and id(within.layer) in calls:
+            if isinstance(within.layer, (keras.layers.Wrapper, *ATTENTION)) and id(within.layer) in calls:
                 return merged(calls[id(within.layer)])
             how = closed.get(id(within.layer), how)
             within = within.within

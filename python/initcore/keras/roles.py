@@ -75,8 +75,9 @@ _REGISTERED: dict[type, dict[str, Part]] = {}
 def _gated(layer: Any) -> dict[str, Part]:
     gates = {"LSTMCell": 4, "GRUCell": 3}.get(type(layer).__name__, 1)
     packed = Packed("io", gates)
+    plain = Feeds(None, how=f"with the state into {getattr(layer.activation, '__name__', 'a function')}")
     return {
-        "kernel": Part("kernel", packed, _GATES),
+        "kernel": Part("kernel", packed, _GATES if gates > 1 else plain),
         "recurrent_kernel": Part("recurrent", packed),
         "bias": Part("gate bias" if gates == 4 else "bias"),
     }

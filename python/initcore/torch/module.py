@@ -106,6 +106,7 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
         roles=tuple(part.role for part in parts),
         start=part.start,
         left=chosen.left or _unreachable(chosen.tensor),
+        lazy=lazy,
         remember=_remembering(chosen) if parametrize.is_parametrized(chosen.module, chosen.name) else None,
     )
 

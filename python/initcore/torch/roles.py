@@ -121,7 +121,8 @@ def _recurrent(module: Any, name: str) -> Part:
     gates = {"LSTM": 4, "GRU": 3}.get(mode.removesuffix("Cell"), 1)
     packed = Packed("oi", gates)
     if name.startswith("weight_ih"):
-        return Part("kernel", packed, _GATES)
+        plain = getattr(module, "nonlinearity", "")
+        return Part("kernel", packed, Feeds(None, how=f"with the state into {plain}") if plain else _GATES)
     if name.startswith("weight_hh"):
         return Part("recurrent", packed)
     if name.startswith("weight_hr"):
