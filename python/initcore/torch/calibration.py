@@ -17,6 +17,7 @@ from torch import nn
 
 from initcore.calibration import Calibrated, Calibration, Goal, calibrate, measured
 from initcore.torch.computed import computed, replace, sources
+from initcore.torch.tensors import random_state_kept
 from initcore.torch.wrappers import bare
 
 _KERNELS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
@@ -97,7 +98,7 @@ class _Walk:
 
             return hook
 
-        with bare(model) as model, torch.no_grad(), torch.random.fork_rng(_devices(model)):
+        with bare(model) as model, torch.no_grad(), random_state_kept(model.parameters()):
             hooks = [
                 module.register_forward_pre_hook(stop(name), with_kwargs=True)
                 for name, module in model.named_modules()
@@ -151,10 +152,6 @@ def _forward(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> 
         z = z.movedim(-1 - len(module.kernel_size), -1)
     found: NDArray[Any] = z.numpy()
     return found
-
-
-def _devices(model: nn.Module) -> list[torch.device]:
-    return list({tensor.device for tensor in model.parameters() if tensor.is_cuda})
 
 
 def _like(values: NDArray[Any], tensor: torch.Tensor, layer: Any = None) -> torch.Tensor:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from initcore import activations
 from initcore.apply.functions import OnArrays, recognized
 from initcore.apply.parameter import Function
+from initcore.torch.tensors import random_state_kept
 
 
 def of_module(module: torch.nn.Module) -> Function | None:
@@ -46,7 +47,7 @@ def _on_arrays(call: Callable[..., Any], title: str) -> OnArrays:
     """The function of a tensor as one of a float64 array."""
 
     def f(x: NDArray[Any]) -> NDArray[Any]:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), random_state_kept():
             y = call(torch.tensor(x, dtype=torch.float64, device="cpu"))
         found: NDArray[Any] = y.numpy()
         return found

@@ -24,10 +24,10 @@ from initcore.random import Key
 from initcore.torch import feeds, roles, shards
 from initcore.torch.branches import branches as find_branches
 from initcore.torch.computed import Computed, computed
-from initcore.torch.tensors import can_fill, fill
+from initcore.torch.tensors import can_fill, fill, random_state_kept
 from initcore.torch.wrappers import bare
 
-Setter = Callable[[Callable[..., object]], float | None]  # returns what Parameter.fill does
+Setter = Callable[[Callable[..., object], Key], float | None]  # returns what Parameter.fill does
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
                 row = range(shape[0])[part.zero_row] - (index[0].start if index else 0)
                 array[max(row, 0) : max(row + 1, 0)] = 0
 
-        return chosen.set(write)
+        return chosen.set(write, key)
 
     return Parameter(
         places[0].full_name,
@@ -155,7 +155,7 @@ def _is_inside_parametrization(name: str) -> bool:
 
 
 def _directly(tensor: torch.Tensor) -> Setter:
-    def set_it(write: Callable[..., object]) -> None:
+    def set_it(write: Callable[..., object], key: Key) -> None:
         if shards.is_sharded(tensor):
             local, index = shards.own_part(tensor)
             fill(local, lambda array, dtype: write(array, dtype, index), by_law=True)
@@ -166,10 +166,13 @@ def _directly(tensor: torch.Tensor) -> Setter:
 
 
 def _by_assignment(module: nn.Module, one: Computed) -> Setter:
-    def set_it(write: Callable[..., object]) -> float | None:
+    def set_it(write: Callable[..., object], key: Key) -> float | None:
         value = one.value.detach().clone()
         fill(value, write, by_law=True)
-        one.assign(value)
+        with random_state_kept(
+            [value], key / "parametrization"
+        ):  # some draw, where the value does not tell all
+            one.assign(value)
         now = getattr(module, one.name).detach()
         rounding = torch.finfo(now.dtype).eps ** 0.5 * value.abs().amax() if value.numel() else 0
         return float(now.std(correction=0)) if ((now - value).abs() > rounding).any() else None

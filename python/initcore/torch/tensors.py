@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -84,6 +85,27 @@ def key_from(generator: torch.Generator | None) -> Key:
         )
     device = "cpu" if generator is None else generator.device
     return Key(int(torch.empty((), dtype=torch.int64, device=device).random_(generator=generator)))
+
+
+@contextlib.contextmanager
+def random_state_kept(tensors: Iterable[torch.Tensor] = (), key: Key | None = None) -> Iterator[None]:
+    """Let PyTorch's generators, the CPU's and where ``tensors`` are, go on as if nothing was drawn meanwhile.
+
+    With a key, what is drawn on the CPU follows from that.
+
+    >>> state = torch.random.get_rng_state()
+    >>> with random_state_kept(key=Key(3)):
+    ...     first = torch.rand(2)
+    >>> with random_state_kept(key=Key(3)):
+    ...     print(torch.equal(first, torch.rand(2)), torch.equal(state, torch.random.get_rng_state()))
+    True False
+    >>> torch.equal(state, torch.random.get_rng_state())
+    True
+    """
+    with torch.random.fork_rng(list({tensor.device for tensor in tensors if tensor.is_cuda})):
+        if key is not None:
+            torch.default_generator.manual_seed(int(key.bits(1)[0]))
+        yield
 
 
 def _visible(tensor: torch.Tensor) -> bool:

@@ -14,6 +14,7 @@ import torch.fx
 from torch import nn
 
 from initcore.torch import functions
+from initcore.torch.tensors import random_state_kept
 
 # What makes a tensor of a size: not in the graph unless it is asked for.
 _MAKERS = (torch.arange, torch.zeros, torch.ones, torch.full, torch.empty, torch.rand, torch.randn)
@@ -28,7 +29,8 @@ def graph_of(model: nn.Module) -> Any:
     ['placeholder', 'call_module', 'call_module', 'output']
     """
     try:
-        with _as_before(model), warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.no_grad():
+        kept = random_state_kept(model.parameters())
+        with _as_before(model), warnings.catch_warnings(), kept, torch.no_grad():
             warnings.simplefilter("ignore")
             return _Tracer(model).trace(model)
     except Exception:  # a model's code may do anything to a proxy that it could do to a tensor
