@@ -18,7 +18,7 @@ from torch import nn
 from initcore.calibration import Calibrated, Calibration, Goal, calibrate, measured
 from initcore.torch.computed import computed, replace, sources
 from initcore.torch.tensors import random_state_kept
-from initcore.torch.wrappers import bare
+from initcore.torch.wrappers import bare, spread
 
 _KERNELS = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
 _WHOLE = "the model"  # what a layer without a name is called
@@ -30,12 +30,15 @@ def calibrated(
     """Start a model, then set each layer with a kernel on what the layers before it make of the data.
 
     Raises:
-        ValueError: as `initcore.calibration.calibrate`; or no layer is reached. The model is as it was then.
+        ValueError: as `initcore.calibration.calibrate`; or no layer is reached; or the model is spread over
+            processes. It is as it was then.
 
     >>> model = nn.Linear(9, 64)
     >>> calibrated(model, torch.randn(256, 9), Goal(), lambda: None).converged
     True
     """
+    if by := spread(model):
+        raise ValueError(f"data set the scales of a model before it is spread over processes, not by {by}")
     restored = _copies((*model.parameters(), *model.buffers()))
     modes = [(module, module.training) for module in model.modules()]
     walk = _Walk(goal)

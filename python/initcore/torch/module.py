@@ -25,9 +25,12 @@ from initcore.torch import feeds, roles, shards
 from initcore.torch.branches import branches as find_branches
 from initcore.torch.computed import Computed, computed
 from initcore.torch.tensors import can_fill, fill, random_state_kept
-from initcore.torch.wrappers import bare
+from initcore.torch.wrappers import bare, in_pieces
 
 Setter = Callable[[Callable[..., object], Key], float | None]  # returns what Parameter.fill does
+
+
+_IN_PIECES = "held in pieces by FullyShardedDataParallel: initialize within its summon_full_params(model)"
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,12 @@ def parameters(model: nn.Module, activation: Any = None) -> list[Parameter]:
     """
     given = activations.get(activation) if isinstance(activation, str) else activation
     same: dict[Any, list[_Place]] = {}
+    pieces = in_pieces(model)
     with bare(model) as model:
         fed = feeds.of(model)
         for place in _places(model):
+            if id(place.tensor) in pieces:
+                place = replace(place, left=_IN_PIECES)
             same.setdefault(id(place.tensor), []).append(place)
     return [_described(places, fed, given) for places in same.values()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ def fill(tensor: torch.Tensor, write: Callable[..., object], by_law: bool = Fals
     with torch.no_grad():
         raw = by_law and tensor.dtype is torch.bfloat16
         if _visible(tensor) and (raw or tensor.dtype is not torch.bfloat16):
-            seen = (tensor.detach().view(torch.uint16) if raw else tensor.detach()).numpy()
+            seen = np.asarray(_Memory(tensor, np.dtype(np.uint16 if raw else _DRAWN_IN[tensor.dtype])))
             write(seen, "bfloat16" if raw else seen.dtype) if by_law else write(seen)
             torch.autograd.graph.increment_version(tensor)
         else:
@@ -64,6 +65,20 @@ def fill(tensor: torch.Tensor, write: Callable[..., object], by_law: bool = Fals
             write(array, "bfloat16" if raw else array.dtype) if by_law else write(array)
             values = torch.from_numpy(array)  # to be rounded, transferred, or it says why it cannot
             tensor.copy_(values.view(torch.bfloat16) if raw else values)
+
+
+class _Memory:
+    """A tensor's memory for NumPy; it remains one that may be resized, as FSDP does. (Not so by numpy().)"""
+
+    def __init__(self, tensor: torch.Tensor, dtype: np.dtype[Any]) -> None:
+        self.tensor = tensor
+        self.__array_interface__ = {
+            "data": (tensor.data_ptr(), False),
+            "shape": tuple(tensor.shape),
+            "strides": tuple(step * dtype.itemsize for step in tensor.stride()),
+            "typestr": dtype.str,
+            "version": 3,
+        }
 
 
 def key_from(generator: torch.Generator | None) -> Key:

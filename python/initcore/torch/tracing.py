@@ -74,6 +74,10 @@ class _Tracer(torch.fx.Tracer):
         """Let every assertion hold; branches on values are refused."""
         return _in_assertion(sys._getframe(2)) or bool(super().to_bool(obj))
 
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        """Leave out hooks, which may do anything: those of FSDP gather tensors, and remember that."""
+        return super().call_module(m, m.forward, args, kwargs)
+
     def iter(self, obj: torch.fx.Proxy) -> Iterator[Any]:
         """Let what a tensor is cut into be gone through, where its number is known."""
         sizes = argument(obj.node, 1, "chunks", "split_size", "split_size_or_sections", "split_sizes")

@@ -11,6 +11,8 @@ from typing import Any
 
 from torch import nn
 
+from initcore.torch.shards import is_sharded
+
 # By the class's name, so that nothing is imported: the attribute that has the module itself.
 _INSIDE = {
     "OptimizedModule": "_orig_mod",
@@ -32,6 +34,34 @@ def unwrapped(model: Any) -> nn.Module:
         model = getattr(model, _INSIDE[type(model).__name__])
     found: nn.Module = model
     return found
+
+
+def in_pieces(model: nn.Module) -> set[int]:
+    """Return the ids of the tensors of which ``FullyShardedDataParallel`` shows no whole at the moment."""
+    found = set()
+    for module in model.modules():
+        if type(module).__name__ == "FullyShardedDataParallel" and (
+            handle := getattr(module, "_handle", None)
+        ):
+            flat = handle.flat_param
+            cut = handle.uses_sharded_strategy and flat.shape == flat._sharded_size
+            found |= {id(flat), *(id(tensor) for tensor in (flat._params or ()) if cut)}
+    return found
+
+
+def spread(model: nn.Module) -> str:
+    """Return by what a model is spread over processes that each have other data; "" if it is not.
+
+    >>> spread(nn.DataParallel(nn.Linear(2, 2)))
+    ''
+    """
+    for module in model.modules():
+        name = type(module).__name__
+        alone = name == "DistributedDataParallel" and module.process_group.size() == 1
+        if name in ("DistributedDataParallel", "FullyShardedDataParallel") and not alone:
+            return name
+    sharded = any(is_sharded(tensor) for tensor in model.parameters())
+    return "DTensor, as by fully_shard" if sharded else ""
 
 
 @contextlib.contextmanager
