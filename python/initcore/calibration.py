@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,17 +154,47 @@ def calibrate(
     return _row(name, forwards, first, mean, variance, goal)
 
 
-def measured(row: Calibrated, z: Array, goal: Goal) -> Calibrated:
-    """Return the row of a layer whose pre-activations, now that all layers are set, are ``z``.
+class Stop(NamedTuple):
+    """A layer that a forward pass has come to: the arguments of `calibrate`."""
+
+    name: str
+    run: Callable[[], Array]
+    scale: Callable[[Array], None] | None
+    shift: Callable[[Array], None] | None
+
+
+def in_passes(forward: Callable[[Callable[[Stop], None]], None], goal: Goal) -> Calibration:
+    """Set all layers of a model in one forward pass, and measure in a second what they give at last.
+
+    Layers that come later may change what earlier ones give, by what they share with them.
+
+    Args:
+        forward: One pass through the model; calls what it is given at each layer with a kernel, the first
+            time that it comes to it, and goes on from what the layer gives then.
+        goal: What the pre-activations are to be.
 
     Raises:
-        ValueError: as `calibrate`.
-
-    >>> row = Calibrated("dense", 2, before=4.0, after=1.0, error=0.0, mean=0.0, converged=True)
-    >>> measured(row, np.array([[-3.0], [3.0]]), Goal()).after
-    9.0
+        ValueError: as `calibrate`; or no layer is reached.
     """
-    return _row(row.name, row.forwards, row.before, *_moments(row.name, z, goal), goal)
+    rows: dict[str, Calibrated] = {}
+
+    def set_one(stop: Stop) -> None:
+        rows[stop.name] = calibrate(*stop, goal)
+
+    def measure(stop: Stop) -> None:
+        before = rows[stop.name]
+        rows[stop.name] = _row(
+            stop.name, before.forwards, before.before, *_moments(stop.name, stop.run(), goal), goal
+        )
+
+    for visit in (set_one, measure):
+        forward(visit)
+    if not rows:
+        raise ValueError(
+            "the data reach no dense layer and no convolution: there is nothing to scale, as kernels of "
+            "recurrent layers and of attention are not"
+        )
+    return Calibration(rows.values())
 
 
 def _row(name: str, forwards: int, before: float, mean: Array, variance: Array, goal: Goal) -> Calibrated:

@@ -70,7 +70,7 @@ def lsuv(
     (['dense', 'dense_1', 'dense_2'], True, True)
     """
     goal = Goal(variance, tolerance, max_iterations, per, center)
-    return _calibrate(model, x, goal, start, training)
+    return calibrated(model, x, goal, start, training)
 
 
 def standardize(
@@ -103,12 +103,17 @@ def standardize(
     >>> bool(np.abs(y.mean(axis=0)).max() < 1e-5), bool(np.abs(y.std(axis=0) - 1).max() < 1e-5)
     (True, True)
     """
-    return _calibrate(model, x, Goal(tolerance=1e-3, per="unit", center=True), start, training)
+    return calibrated(model, x, Goal(tolerance=1e-3, per="unit", center=True), start, training)
 
 
-def _calibrate(
-    model: Sequential, x: ArrayLike, goal: Goal, start: str | Initializer | None, training: bool
+def calibrated(
+    model: Sequential,
+    x: ArrayLike,
+    goal: Goal,
+    start: str | Initializer | None = None,
+    training: bool = False,
 ) -> Calibration:
+    """Set each layer with a kernel as `lsuv` does, for any goal; arguments and errors as there."""
     data = model._examples(x)
     if not len(data):
         raise ValueError("x must have at least one example, got none")

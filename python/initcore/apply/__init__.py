@@ -24,9 +24,10 @@ from initcore.residual import ResidualScheme
 
 __all__ = ["ROLES", "Feeds", "Parameter", "Row", "Table", "initialize", "parameters"]
 
-# The framework that one of the classes of a model comes from, and where its adapter is: a function
-# ``parameters(model, activation)``, and one ``branches(model)`` for residual schemes. The first that fits: a
-# Keras model on PyTorch is a torch module too.
+# The framework that one of the classes of a model comes from, and where its adapter is: functions
+# ``parameters(model, activation)``; ``branches(model)``, for residual schemes; and ``calibrated(model, data,
+# goal, start, training)``, for scales from data. The first that fits: a Keras model on PyTorch is a torch
+# module too.
 _ADAPTERS = {
     "initcore": "initcore.apply.sequential",
     "keras": "initcore.keras.model",
@@ -67,7 +68,7 @@ def initialize(
         seed: A whole number or a `Key`.
         activation: What those layers feed of which that cannot be found out: a name, an activation, any
             function of an array.
-        data: A batch of inputs, for ``"lsuv"``. For a torch module, a tuple or dict is its arguments.
+        data: A batch of inputs, for ``"lsuv"``: a tuple is several arguments, and for PyTorch a dict too.
         residual: A name or scheme of `initcore.residual`, such as ``"fixup"``: tensors of residual branches
             start smaller, by how many there are; kernels have the scheme's own law where ``scheme`` is
             ``"auto"``. What rules say stays. The table's notes tell what the model itself must have.
@@ -103,7 +104,7 @@ def initialize(
     if scheme == LSUV:
         from initcore.apply import from_data
 
-        return from_data.lsuv(model, data, lambda: initialize(model, "orthogonal", seed))
+        return from_data.table(model, data, seed)
     key = Key.of(seed)
     tensors = parameters(model, activation)
     choices = decide(scheme, tensors)
@@ -117,7 +118,7 @@ def initialize(
     choices = with_biases(tensors, choices, base)
     notes: tuple[str, ...] = ()
     if residual is not None:
-        choices, notes = with_depth(residual, tensors, choices, _adapter(model).branches(model))
+        choices, notes = with_depth(residual, tensors, choices, adapter_of(model).branches(model))
     rates = [1.0] * len(tensors)
     if mup is not None:
         choices, rates, more = with_width(tensors, choices, base, optimizer)
@@ -136,11 +137,11 @@ def parameters(model: Any, activation: Any = None) -> list[Parameter]:
     >>> [(tensor.name, tensor.role, str(tensor.feeds)) for tensor in parameters(model)]
     [('dense/kernel', 'kernel', 'relu'), ('dense/bias', 'bias', 'no activation')]
     """
-    found: list[Parameter] = _adapter(model).parameters(model, activation)
+    found: list[Parameter] = adapter_of(model).parameters(model, activation)
     return found
 
 
-def _adapter(model: Any) -> Any:
+def adapter_of(model: Any) -> Any:
     """Return the module that knows models of this kind."""
     packages = {base.__module__.split(".")[0] for base in type(model).__mro__}
     for package, adapter in _ADAPTERS.items():

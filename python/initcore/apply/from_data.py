@@ -1,48 +1,104 @@
-"""``initialize(model, "lsuv", data=x)``: scales from data, whatever framework the model is of."""
+"""Initialization from data, whatever framework a model is of: LSUV, and the start of weight normalization.
+
+As `initcore.data_dependent` for our own models; how a model is walked through, its adapter's ``calibrated``
+says.
+"""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-from initcore import data_dependent
+from initcore.apply import adapter_of, initialize
 from initcore.apply.table import Row, Table
-from initcore.calibration import Calibrated, Goal
-from initcore.network import Network
+from initcore.calibration import Calibrated, Calibration, Goal
+from initcore.random import KeyLike
 
 
-def lsuv(model: Any, data: Any, start: Callable[[], Table]) -> Table:
-    """Start the model, then scale its kernels on ``data``; the model is as it was if that raises.
+def lsuv(
+    model: Any,
+    data: Any,
+    *,
+    variance: float = 1.0,
+    tolerance: float = 0.1,
+    max_iterations: int = 10,
+    per: Literal["layer", "unit"] = "layer",
+    center: bool = False,
+    start: Any = "orthogonal",
+    seed: KeyLike = 0,
+    training: bool = False,
+) -> Calibration:
+    """Scale every kernel so that what it gives has variance 1 on a batch: LSUV.
+
+    Mishkin & Matas 2016, arXiv:1511.06422, algorithm 1. As `initcore.data_dependent.lsuv`, for any model.
+
+    Args:
+        model: The model; kernels of dense layers and convolutions are scaled, not those within recurrent
+            layers and attention.
+        data: What ``model(data)`` takes; a tuple of arguments, and for PyTorch a dict of them by name.
+        variance, tolerance, max_iterations, per, center: As there.
+        start: What `initcore.initialize` sets all tensors to before, or None for what they are.
+        seed: For ``start``.
+        training: Whether batch normalization and dropout work as in training while it runs.
+
+    Returns:
+        A row for each dense layer and convolution that the data reach, first to last.
 
     Raises:
-        TypeError: For models of this framework there is no such thing.
+        ValueError: A layer's output does not vary or is not finite, or has no bias to center with; no layer
+            is reached. The model is as it was then, as after any error in its forward.
+
+    >>> import initcore as ic
+    >>> import numpy as np
+    >>> model = ic.Sequential([ic.Dense(64, "relu"), ic.Dense(1)], input_shape=(9,))
+    >>> done = lsuv(model, np.random.default_rng(0).normal(3, 5, size=(256, 9)))
+    >>> [row.name for row in done], done.converged
+    (['dense', 'dense_1'], True)
     """
-    if isinstance(model, Network):
-        kept = {name: array.copy() for name, array in model.parameters.items()}
-        try:
-            table = start()
-            calibration = data_dependent.lsuv(model, data, start=None)  # type: ignore[arg-type]
-        except BaseException:
-            model.parameters.update(kept)
-            raise
-        return _told(table, {f"{row.name}/kernel": row for row in calibration})
-    if "keras" in {base.__module__.split(".")[0] for base in type(model).__mro__}:
-        raise TypeError(
-            "'lsuv' is for initcore's Sequential and PyTorch's modules, not for Keras models: start with "
-            "'orthogonal' and let BatchNormalization layers find the scales on data"
-        )
+    goal = Goal(variance, tolerance, max_iterations, per, center)
+    return _calibrated(model, data, goal, start, seed, training)
+
+
+def standardize(
+    model: Any, data: Any, *, start: Any = None, seed: KeyLike = 0, training: bool = False
+) -> Calibration:
+    """Give every unit mean 0 and variance 1 on a batch, by its kernel's scale and its bias.
+
+    Salimans & Kingma 2016, arXiv:1602.07868, equation 6. As `initcore.data_dependent.standardize`; arguments
+    as in `lsuv`.
+
+    >>> import initcore as ic
+    >>> import numpy as np
+    >>> model = ic.Sequential([ic.Dense(8)], input_shape=(3,))
+    >>> x = np.random.default_rng(0).normal(3, 5, (99, 3))
+    >>> _ = standardize(model, x)
+    >>> bool(np.allclose(model.predict(x).std(axis=0), 1, atol=1e-4))
+    True
+    """
+    goal = Goal(tolerance=1e-3, per="unit", center=True)
+    return _calibrated(model, data, goal, start, seed, training)
+
+
+def table(model: Any, data: Any, seed: KeyLike) -> Table:
+    """Set a model by LSUV, and tell: ``initialize(model, "lsuv", seed, data=data)``."""
     done: list[Table] = []
-    adapter = importlib.import_module("initcore.torch.module")
-    walk = importlib.import_module("initcore.torch.calibration")
+    adapter = adapter_of(model)
+    found = adapter.calibrated(
+        model, data, Goal(), lambda: done.append(initialize(model, "orthogonal", seed))
+    )
     first = {name: tensor.name for tensor in adapter.parameters(model) for name in tensor.names}
-    rows = walk.calibrated(model, data, Goal(), lambda: done.append(start()))
-    kernels = {first.get(walk.kernel_name(row)): row for row in reversed(rows)}
-    return _told(done[0], kernels)
+    return _told(done[0], {first[name]: row for name, row in reversed(found.items())})
 
 
-def _told(table: Table, found: Mapping[Any, Calibrated]) -> Table:
+def _calibrated(model: Any, data: Any, goal: Goal, start: Any, seed: KeyLike, training: bool) -> Calibration:
+    def begin() -> object:
+        return None if start is None else initialize(model, start, seed)
+
+    return Calibration(adapter_of(model).calibrated(model, data, goal, begin, training).values())
+
+
+def _told(table: Table, found: Mapping[str, Calibrated]) -> Table:
     """The table, with what was done to the kernels of these names."""
 
     def told(row: Row) -> Row:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from initcore import data_dependent
 from initcore.apply.depth import Place
 from initcore.apply.parameter import Feeds, Parameter
+from initcore.calibration import Calibrated, Goal
 from initcore.laws import Initializer
 from initcore.layers.container import Residual, Stack
 from initcore.layouts import LayoutLike
@@ -52,6 +57,20 @@ def branches(model: Network) -> dict[str, Place]:
     for name in _ends(model.stack, "", model):
         found[name] = Place("", ("output",))
     return found
+
+
+def calibrated(
+    model: Any, data: Any, goal: Goal, start: Callable[[], object], training: bool = False
+) -> dict[str, Calibrated]:
+    """Start a model, then set its kernels on data; return what was done by the name of the kernel."""
+    kept = {name: array.copy() for name, array in model.parameters.items()}
+    try:
+        start()
+        rows = data_dependent.calibrated(model, data, goal, training=training)
+    except BaseException:
+        model.parameters.update(kept)
+        raise
+    return {f"{row.name}/kernel": row for row in rows}
 
 
 def _ends(stack: Stack, path: str, model: Network) -> list[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from initcore.apply import initialize, named
+from initcore.apply.from_data import lsuv, standardize
 from initcore.keras.initializer import Initializer, subclass
 from initcore.keras.roles import register
 
@@ -21,7 +22,7 @@ from initcore.keras.roles import register
 _CLASSES = {named.class_name(name): subclass(name) for name in named.ROWS}
 globals().update(_CLASSES)
 
-__all__ = ["Initializer", "initialize", "register", *_CLASSES]
+__all__ = ["Initializer", "initialize", "lsuv", "register", "standardize", *_CLASSES]
 
 
 def __getattr__(name: str) -> Any:

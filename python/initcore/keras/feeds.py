@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from initcore.apply.functions import passes_on, recognized
 from initcore.apply.parameter import Feeds, Function
 from initcore.keras.forward import ATTENTION
 from initcore.keras.naming import Named
+from initcore.keras.tensors import values_of
 from initcore.keras.tracing import Graph
 
 
@@ -91,10 +91,8 @@ def function_of(activation: Callable[..., Any], name: str | None = None) -> Func
     title = name or str(getattr(activation, "__name__", type(activation).__name__))
 
     def f(x: NDArray[Any]) -> NDArray[Any]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras's own, on its way to NumPy
-            y = activation(keras.ops.convert_to_tensor(x.astype(np.float32)))
-            return np.asarray(keras.ops.convert_to_numpy(y), np.float64)
+        y = activation(keras.ops.convert_to_tensor(x.astype(np.float32)))
+        return values_of(y).astype(np.float64)
 
     f.__name__ = f.__qualname__ = title
     return recognized(title, f)

@@ -13,11 +13,14 @@ from initcore.apply.depth import Place
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.formats import drawn_in
 from initcore.keras import feeds, roles
+from initcore.keras.calibration import calibrated
 from initcore.keras.forward import forwards
 from initcore.keras.naming import Named, layers
 from initcore.laws import Initializer
 from initcore.layouts import LayoutLike
 from initcore.random import Key
+
+__all__ = ["branches", "calibrated", "parameters"]
 
 
 class _Place(NamedTuple):

@@ -110,10 +110,15 @@ def composite(operation: Any) -> bool:
     """
     if not isinstance(operation, keras.layers.Layer):
         return False
-    owner = next(kind for kind in type(operation).__mro__ if "call" in vars(kind))
-    if owner.__module__.startswith("keras.src.layers"):
+    if of_keras(operation):
         return isinstance(operation, keras.layers.Lambda)
     return bool(operation._layers) or not operation._trainable_variables
+
+
+def of_keras(layer: Any) -> bool:
+    """Return whether what a layer calls is written in Keras's layers."""
+    owner = next(kind for kind in type(layer).__mro__ if "call" in vars(kind))
+    return owner.__module__.startswith("keras.src.layers")
 
 
 def parts(layer: Any) -> list[Any]:

@@ -14,8 +14,8 @@ tensor    shape    role    scheme                       std  why
 """
 
 from initcore.apply import initialize
+from initcore.apply.from_data import lsuv, standardize
 from initcore.torch import init
-from initcore.torch.data_dependent import lsuv, standardize
 from initcore.torch.groups import parameter_groups
 from initcore.torch.roles import register
 

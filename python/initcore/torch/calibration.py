@@ -1,13 +1,12 @@
 """Scales and biases of PyTorch's modules from data: the walk through a module.
 
-One forward pass through the model; before each layer with a kernel it stops, and `initcore.calibration` runs
-that layer alone until what it gives is as asked. A second pass then measures what all layers give.
+A forward pass, which stops before each layer with a kernel for `initcore.calibration` to run that layer alone
+until what it gives is as asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from initcore.calibration import Calibrated, Calibration, Goal, calibrate, measured
+from initcore.calibration import Calibrated, Goal, Stop, in_passes
 from initcore.torch.computed import computed, replace, sources
 from initcore.torch.tensors import random_state_kept
 from initcore.torch.wrappers import bare, spread
@@ -26,33 +25,28 @@ _WHOLE = "the model"  # what a layer without a name is called
 
 def calibrated(
     model: nn.Module, data: Any, goal: Goal, start: Callable[[], object], training: bool = False
-) -> Calibration:
+) -> dict[str, Calibrated]:
     """Start a model, then set each layer with a kernel on what the layers before it make of the data.
 
+    Returns what was done, by the name of the kernel.
+
     Raises:
-        ValueError: as `initcore.calibration.calibrate`; or no layer is reached; or the model is spread over
-            processes. It is as it was then.
+        ValueError: as `initcore.calibration.in_passes`. The model is as it was then.
 
     >>> model = nn.Linear(9, 64)
-    >>> calibrated(model, torch.randn(256, 9), Goal(), lambda: None).converged
+    >>> calibrated(model, torch.randn(256, 9), Goal(), lambda: None)["weight"].converged
     True
     """
     if by := spread(model):
         raise ValueError(f"data set the scales of a model before it is spread over processes, not by {by}")
     restored = _copies((*model.parameters(), *model.buffers()))
     modes = [(module, module.training) for module in model.modules()]
-    walk = _Walk(goal)
+    done: list[torch.Tensor] = []  # parameters that kernels have been scaled by
     try:
         start()
         moved = _copies(model.buffers())  # by a pass in training
         model.train(training)
-        for visit in (walk.calibrate, walk.measure):
-            walk.run(model, data, visit)
-        if not walk.rows:
-            raise ValueError(
-                "the data reach no dense layer and no convolution: there is nothing to scale, as kernels of "
-                "recurrent layers and of attention are not"
-            )
+        rows = in_passes(lambda visit: _forward(model, data, visit, done), goal)
         restored = moved
     finally:
         for module, mode in modes:
@@ -60,17 +54,7 @@ def calibrated(
         with torch.no_grad():
             for tensor, value in restored:
                 tensor.copy_(value)
-    return Calibration(walk.rows.values())
-
-
-def kernel_name(row: Calibrated) -> str:
-    """Return the name of the tensor that was scaled.
-
-    >>> [row] = calibrated(nn.Linear(9, 64), torch.randn(256, 9), Goal(), lambda: None)
-    >>> row.name, kernel_name(row)
-    ('the model', 'weight')
-    """
-    return "weight" if row.name == _WHOLE else f"{row.name}.weight"
+    return {"weight" if row.name == _WHOLE else f"{row.name}.weight": row for row in rows}
 
 
 def _copies(tensors: Iterable[torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -81,62 +65,45 @@ def _copies(tensors: Iterable[torch.Tensor]) -> list[tuple[torch.Tensor, torch.T
     ]
 
 
-@dataclass
-class _Walk:
-    """Forward passes through a model that stop at each layer with a kernel, the first time."""
+def _forward(model: nn.Module, data: Any, visit: Callable[[Stop], None], done: list[torch.Tensor]) -> None:
+    """One pass; all draw the same random numbers, for dropout, and leave the generator as it was."""
+    met: set[str] = set()
 
-    goal: Goal
-    rows: dict[str, Calibrated] = field(default_factory=dict)
-    set: list[torch.Tensor] = field(default_factory=list)  # parameters that kernels have been scaled by
+    def stop(name: str) -> Callable[..., None]:
+        def hook(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            if name not in met:
+                met.add(name)
+                visit(_stop(name or _WHOLE, module, lambda: _given(module, arguments, named), done))
 
-    def run(self, model: nn.Module, data: Any, visit: Callable[..., None]) -> None:
-        """One pass; all draw the same random numbers, for dropout, and leave the generator as it was."""
-        met: set[str] = set()
+        return hook
 
-        def stop(name: str) -> Callable[..., None]:
-            def hook(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-                if name not in met:
-                    met.add(name)
-                    visit(name, module, lambda: _forward(module, arguments, named))
+    with bare(model) as model, torch.no_grad(), random_state_kept(model.parameters()):
+        hooks = [
+            module.register_forward_pre_hook(stop(name), with_kwargs=True)
+            for name, module in model.named_modules()
+            if isinstance(module, _KERNELS)
+        ]
+        try:
+            _give(model, data)
+        finally:
+            for hook in hooks:
+                hook.remove()
 
-            return hook
 
-        with bare(model) as model, torch.no_grad(), random_state_kept(model.parameters()):
-            hooks = [
-                module.register_forward_pre_hook(stop(name), with_kwargs=True)
-                for name, module in model.named_modules()
-                if isinstance(module, _KERNELS)
-            ]
-            try:
-                _give(model, data)
-            finally:
-                for hook in hooks:
-                    hook.remove()
+def _stop(name: str, module: Any, run: Callable[[], NDArray[Any]], done: list[torch.Tensor]) -> Stop:
+    """A layer; its kernel stays if another one has set it, or if it cannot be set."""
 
-    def calibrate(self, name: str, module: Any, forward: Callable[[], NDArray[Any]]) -> None:
-        """Set a layer, except for a kernel that another one has set, or that cannot be."""
+    def scale(by: NDArray[Any]) -> None:
+        replace(module, "weight", lambda weight: weight * _like(by, weight, module))
 
-        def scale(by: NDArray[Any]) -> None:
-            replace(module, "weight", lambda weight: weight * _like(by, weight, module))
+    def shift(by: NDArray[Any]) -> None:
+        replace(module, "bias", lambda bias: bias + _like(by, bias))
 
-        def shift(by: NDArray[Any]) -> None:
-            replace(module, "bias", lambda bias: bias + _like(by, bias))
-
-        own = sources(module, "weight")
-        stays = any(tensor is other for tensor in own for other in self.set)
-        stays = stays or any(one.name == "weight" and one.left for one in computed(module))
-        self.set += own
-        self.rows[name] = calibrate(
-            name or _WHOLE,
-            forward,
-            None if stays else scale,
-            None if module.bias is None else shift,
-            self.goal,
-        )
-
-    def measure(self, name: str, module: Any, forward: Callable[[], NDArray[Any]]) -> None:
-        """Say what a layer gives at last: layers after it may have changed it, by what they share with it."""
-        self.rows[name] = measured(self.rows[name], forward(), self.goal)
+    own = sources(module, "weight")
+    stays = any(tensor is other for tensor in own for other in done)
+    stays = stays or any(one.name == "weight" and one.left for one in computed(module))
+    done += own
+    return Stop(name, run, None if stays else scale, None if module.bias is None else shift)
 
 
 def _give(model: nn.Module, data: Any) -> None:
@@ -148,7 +115,7 @@ def _give(model: nn.Module, data: Any) -> None:
         model(data)
 
 
-def _forward(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> NDArray[Any]:
+def _given(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> NDArray[Any]:
     """What a layer gives, alone; units last."""
     z = module.forward(*arguments, **named).detach().to("cpu", torch.float64)
     if isinstance(module, nn.modules.conv._ConvNd):

@@ -23,9 +23,12 @@ from initcore.layouts import LayoutLike, Packed
 from initcore.random import Key
 from initcore.torch import feeds, roles, shards
 from initcore.torch.branches import branches as find_branches
+from initcore.torch.calibration import calibrated
 from initcore.torch.computed import Computed, computed
 from initcore.torch.tensors import can_fill, fill, random_state_kept
 from initcore.torch.wrappers import bare, in_pieces
+
+__all__ = ["branches", "calibrated", "parameters"]
 
 Setter = Callable[[Callable[..., object], Key], float | None]  # returns what Parameter.fill does
 
