@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 from initcore._validate import check_count, choose
-from initcore.layouts.base import Axis, Fans, Layout, divide, one_or_several, ratio, window_axes
+from initcore.layouts.base import Axis, Fans, Layout, Role, divide, one_or_several, ratio, window_axes
 from initcore.random import Shape
 
 Order: TypeAlias = Literal["io", "oi"]
@@ -38,7 +38,40 @@ def steps(stride: Stride, window: tuple[int, ...]) -> int:
 
 
 @dataclass(frozen=True)
-class Conv(Layout):
+class _Grouped(Layout):
+    """A kernel whose far end, last of ``"io"`` and first of ``"oi"``, counts the channels of all groups.
+
+    The other end counts those of one. A stride divides the fan that the far end is for.
+    """
+
+    order: Order = "io"
+    groups: int = 1
+    stride: Stride = 1
+
+    ends: ClassVar[tuple[Role, Role]]  # the far one first
+
+    def __post_init__(self) -> None:
+        check_order(self.order)
+        check_count("groups", self.groups)
+        object.__setattr__(self, "stride", one_or_several("stride", self.stride))
+
+    def axes(self, shape: tuple[int, ...]) -> list[Axis]:
+        io, (far, near) = self.order == "io", self.ends
+        check_axes(self, shape, f"(*window, {near}, {far})" if io else f"({far}, {near}, *window)")
+        window, (one, all_groups) = (shape[:-2], shape[-2:]) if io else (shape[2:], shape[1::-1])
+        channels = divide(all_groups, self.groups, f"the number of {far} channels")
+        ends: list[Axis] = [[(near, one)], [("map", self.groups), (far, channels)]]
+        return [*window_axes(window), *ends] if io else [*ends[::-1], *window_axes(window)]
+
+    def fans(self, shape: Shape) -> Fans:
+        fan_in, fan_out = super().fans(shape)
+        positions = steps(self.stride, self.sizes(shape).window)
+        if self.ends[0] == "output":
+            return Fans(fan_in, ratio(fan_out, positions))
+        return Fans(ratio(fan_in, positions), fan_out)
+
+
+class Conv(_Grouped):
     """A convolution, or a dense layer, which is one without a window.
 
     ``"io"``: (\\*window, in / groups, out). ``"oi"``: (out, in / groups, \\*window).
@@ -52,31 +85,7 @@ class Conv(Layout):
     Fans(fan_in=18, fan_out=72)
     """
 
-    order: Order = "io"
-    groups: int = 1
-    stride: Stride = 1
-
-    def __post_init__(self) -> None:
-        check_order(self.order)
-        check_count("groups", self.groups)
-        object.__setattr__(self, "stride", one_or_several("stride", self.stride))
-
-    def axes(self, shape: tuple[int, ...]) -> list[Axis]:
-        io = self.order == "io"
-        check_axes(self, shape, "(*window, in, out)" if io else "(out, in, *window)")
-        outputs, inputs, window = (
-            (shape[-1], shape[-2], shape[:-2]) if io else (shape[0], shape[1], shape[2:])
-        )
-        out: Axis = [
-            ("map", self.groups),
-            ("output", divide(outputs, self.groups, "the number of output channels")),
-        ]
-        into: Axis = [("input", inputs)]
-        return [*window_axes(window), into, out] if io else [out, into, *window_axes(window)]
-
-    def fans(self, shape: Shape) -> Fans:
-        fan_in, fan_out = super().fans(shape)
-        return Fans(fan_in, ratio(fan_out, steps(self.stride, self.sizes(shape).window)))
+    ends = "output", "input"
 
 
 @dataclass(frozen=True)
@@ -116,8 +125,7 @@ class Depthwise(Layout):
         return [[("map", channels), ("output", outputs)], [("input", 1)], *window_axes(shape[2:])]
 
 
-@dataclass(frozen=True)
-class ConvTransposed(Layout):
+class ConvTransposed(_Grouped):
     """A transposed convolution, whose kernel is stored the other way round.
 
     ``"io"``: (\\*window, out, in), as in Keras. ``"oi"``: (in, out / groups, \\*window), as in PyTorch. Flax
@@ -132,28 +140,4 @@ class ConvTransposed(Layout):
     (Fans(fan_in=256, fan_out=512), Fans(fan_in=64, fan_out=512))
     """
 
-    order: Order = "io"
-    groups: int = 1
-    stride: Stride = 1
-
-    def __post_init__(self) -> None:
-        check_order(self.order)
-        check_count("groups", self.groups)
-        object.__setattr__(self, "stride", one_or_several("stride", self.stride))
-
-    def axes(self, shape: tuple[int, ...]) -> list[Axis]:
-        io = self.order == "io"
-        check_axes(self, shape, "(*window, out, in)" if io else "(in, out, *window)")
-        inputs, outputs, window = (
-            (shape[-1], shape[-2], shape[:-2]) if io else (shape[0], shape[1], shape[2:])
-        )
-        into: Axis = [
-            ("map", self.groups),
-            ("input", divide(inputs, self.groups, "the number of input channels")),
-        ]
-        out: Axis = [("output", outputs)]
-        return [*window_axes(window), out, into] if io else [into, out, *window_axes(window)]
-
-    def fans(self, shape: Shape) -> Fans:
-        fan_in, fan_out = super().fans(shape)
-        return Fans(ratio(fan_in, steps(self.stride, self.sizes(shape).window)), fan_out)
+    ends = "input", "output"
