@@ -1,15 +1,17 @@
 """Every activation, forward and slope, on arrays that stay in the cache, and as called from Python. Float32.
 
-Beside the same in NumPy and PyTorch (activation_peers.py); all write into a buffer kept for it, but for the
-last entry.
+Beside the same in NumPy and PyTorch (initcore.bench.elementwise, and of whole rows below); all write into a
+buffer kept for it, but for `bench_call`.
 """
+
+from functools import partial
 
 import numpy as np
 import pytest
-from activation_peers import CALL, FORWARD, ROWS, SLOPE, TORCH, TORCH_ROWS, in_numpy, in_torch
-from interleaved import time_per
+from interleaved import optional, time_per
 
 from initcore import _core, activations
+from initcore.bench import elementwise
 from initcore.plan import aligned_empty
 
 N = 1 << 16  # 256 KB of float32: in the second-level cache, as a batch is
@@ -32,30 +34,54 @@ def arrays(name):
 @every_activation
 def bench_forward(compare, name, arrays):
     f, x, y = activations.get(name), arrays["x"], arrays["out"]
-    peers = {"NumPy": in_numpy(FORWARD.get(name, f.formula), y, f.parameters | {"x": x})}
-    peers |= in_torch(TORCH.get(name, (None, None))[0], arrays | {"y": y})
     ours = lambda: _core.activation_forward(f.number, x, y, f.kernel_parameters)  # noqa: E731
-    compare("activation", ours, peers, UNIT)
+    compare("activation", ours, elementwise.forward(name, x, y), UNIT)
 
 
 @every_activation
 def bench_slope(compare, name, arrays):
     f, x, dy, y, dx = activations.get(name), *(arrays[key] for key in ("x", "dy", "y", "dx"))
-    peers = {"NumPy": in_numpy(SLOPE[name], dx, f.parameters | arrays)} if name in SLOPE else {}
-    peers |= in_torch(TORCH.get(name, (None, None))[1], arrays)
     ours = lambda: _core.activation_backward(f.number, dy, x, y, dx, f.kernel_parameters)  # noqa: E731
-    compare("slope of an activation", ours, peers, UNIT)
+    compare("slope of an activation", ours, elementwise.slope(name, dy, x, y, arrays["out"]), UNIT)
 
 
 @every_activation
 def bench_call(compare, name, arrays):
     """As one writes it at the prompt: the result is a new array."""
     f, x = activations.get(name), arrays["x"]
-    compare("activation, new array", lambda: f(x), in_torch(CALL.get(name), arrays), UNIT)
+    compare("activation, new array", lambda: f(x), elementwise.new(name, x), UNIT)
 
 
 every_width = pytest.mark.parametrize("columns", [2, 10, 100, 1000])
-every_row_activation = pytest.mark.parametrize("name", list(ROWS))
+every_row_activation = pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+
+
+def rows_in_numpy(name, x, out):
+    """As its users write it for speed."""
+    np.subtract(x, x.max(axis=1, keepdims=True), out=out)
+    if name == "log_softmax":
+        out -= np.log(np.exp(out).sum(axis=1, keepdims=True))
+    else:
+        np.exp(out, out=out)
+        out *= 1 / out.sum(axis=1, keepdims=True)
+
+
+def rows_in_torch(name, arrays):
+    """PyTorch's calls for it and for its backward pass; None where it is not installed."""
+    torch = optional("torch")
+    if torch is None:
+        return None, None
+    x, dy, y, dx, out = (torch.from_numpy(arrays[key]) for key in ("x", "dy", "y", "dx", "out"))
+    aten = torch.ops.aten
+    if name == "softmax":
+        return (
+            partial(aten._softmax.out, x, 1, False, out=out),
+            partial(aten._softmax_backward_data.out, dy, y, 1, torch.float32, grad_input=dx),
+        )
+    return (
+        partial(aten._log_softmax.out, x, 1, False, out=out),
+        partial(aten._log_softmax_backward_data.out, dy, y, 1, torch.float32, out=dx),
+    )
 
 
 @pytest.fixture
@@ -74,7 +100,7 @@ def matrices(name, columns):
 def bench_rows(compare, name, columns, matrices):
     arrays, unit = matrices
     x, out = arrays["x"], arrays["out"]
-    peers = {"NumPy": lambda: ROWS[name](x, out)} | in_torch(TORCH_ROWS[name][0], arrays | {"y": out})
+    peers = {"NumPy": lambda: rows_in_numpy(name, x, out), "PyTorch": rows_in_torch(name, arrays)[0]}
     compare("activation of rows", lambda: _core.softmax_forward(x, out, name == "log_softmax"), peers, unit)
 
 
@@ -83,6 +109,5 @@ def bench_rows(compare, name, columns, matrices):
 def bench_rows_backward(compare, name, columns, matrices):
     arrays, unit = matrices
     dy, y, dx = (arrays[key] for key in ("dy", "y", "dx"))
-    peers = in_torch(TORCH_ROWS[name][1], arrays)
-    log = name == "log_softmax"
+    peers, log = {"PyTorch": rows_in_torch(name, arrays)[1]}, name == "log_softmax"
     compare("activation of rows, backward", lambda: _core.softmax_backward(dy, y, dx, log), peers, unit)

@@ -30,7 +30,7 @@ PRODUCTS = (  # m, n, k
     ("nn", 256, 256, 256),
     ("nn", 1024, 1024, 1024),
 )
-ACTIVATIONS = tuple(elementwise.FORWARD)
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")
 PARAMETERS = 100_000, 10_000_000  # of an optimizer step: in the cache, and not
 
 _N = 1 << 16  # elements of an activation: 256 KB, in the second-level cache
@@ -123,29 +123,25 @@ def repeated(call: Callable[[], object], times: int) -> Call:
 def activation(name: str, threads: int = 1) -> Entry:
     """y = f(x), in nanoseconds per element."""
     f, x, y, theirs, _ = _elements(name, threads)
-    forward = elementwise.FORWARD[name]
     return Entry(
         "activation",
         name,
         time_per("ns per element", _N),
         lambda: _core.activation_forward(f.number, x, y, f.kernel_parameters),
-        {"NumPy": lambda: forward(x, theirs), "PyTorch": elementwise.in_torch(name, x)},
+        elementwise.forward(name, x, theirs),
     )
 
 
 def slope(name: str, threads: int = 1) -> Entry:
     """dx = dy f'(x), in nanoseconds per element."""
     f, x, y, theirs, dy = _elements(name, threads)
-    dx, backward = np.empty_like(x), elementwise.SLOPE[name]
+    dx = np.empty_like(x)
     return Entry(
         "slope of an activation",
         name,
         time_per("ns per element", _N),
         lambda: _core.activation_backward(f.number, dy, x, y, dx, f.kernel_parameters),
-        {
-            "NumPy": lambda: backward(dy, x, y, theirs),
-            "PyTorch": elementwise.slope_in_torch(name, dy, x, y),
-        },
+        elementwise.slope(name, dy, x, y, theirs),
     )
 
 

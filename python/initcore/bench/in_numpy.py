@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from initcore.bench.elementwise import FORWARD, erf
+from initcore.bench.elementwise import in_numpy
+from initcore.bench.formulas import erf
 from initcore.bench.networks import (
     BETA_1,
     BETA_2,
@@ -57,6 +58,7 @@ class NumPy:
                 parts[2][...] = 1
         new = [[np.empty((work.batch, n), np.float32) for n in work.widths] for _ in range(7)]
         self.a, self.z, self.d, self.t, self.keep, self.normal, self.noise = new
+        self.activations = [in_numpy(work.activation, z, a) for z, a in zip(self.z, self.a, strict=True)]
         self.moving = [np.zeros((2, n), np.float32) for n in work.widths]
         self.spread: list[Array] = [np.ones(n, np.float32) for n in work.widths]
         self.batch_rows = np.arange(work.batch)
@@ -112,7 +114,7 @@ class NumPy:
     def activate(self, i: int) -> None:
         z, a, cdf = self.z[i], self.a[i], self.t[i]
         if self.work.activation != "gelu":
-            FORWARD[self.work.activation](z, a)
+            self.activations[i]()
             return
         np.multiply(z, np.float32(0.5**0.5), out=cdf)  # kept for the slope
         erf(cdf, cdf)
