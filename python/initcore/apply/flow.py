@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from initcore.apply.functions import passes_on
 from initcore.apply.graph import Node
@@ -22,22 +22,22 @@ class Use(NamedTuple):
 
 def uses(
     nodes: Sequence[Node],
-    through: Callable[[Node, Feeds], Feeds | None],
-    function_of: Callable[[Node], Function | None],
+    through: Callable[[Any, Feeds], Feeds],
+    function_of: Callable[[Any], Function | None],
 ) -> dict[Node, list[Use]]:
     """Return for each node of a graph where its values are used, and what they feed by that.
 
     Args:
         nodes: The graph, in order.
-        through: Called with a step and what its values feed; returns what those feed that go into it, or None
-            if it looks at no values.
+        through: Called with a step and what its values feed; returns what those feed that go into it.
         function_of: Returns the activation that a step is; None for other steps.
     """
     gates = _gates(nodes, function_of)
     found: dict[Node, list[Use]] = {}
     for node in reversed(nodes):
-        each = [(user, gates.get((node, user)) or through(user, merged(found[user]))) for user in node.users]
-        found[node] = [Use(user, feeds) for user, feeds in each if feeds is not None]
+        found[node] = [
+            Use(user, gates.get((node, user)) or through(user, merged(found[user]))) for user in node.users
+        ]
     return found
 
 
@@ -62,7 +62,7 @@ def merged(found: Iterable[Use]) -> Feeds:
 
 
 def _gates(
-    nodes: Sequence[Node], function_of: Callable[[Node], Function | None]
+    nodes: Sequence[Node], function_of: Callable[[Any], Function | None]
 ) -> dict[tuple[Node, Node], Feeds]:
     """What values feed that are the two sides of a gate, by value and user: u and v of f(u) * v.
 

@@ -13,11 +13,12 @@ import torch
 import torch.fx
 from torch import nn
 
+from initcore.apply.flow import merged, uses
 from initcore.apply.functions import passes_on
 from initcore.apply.parameter import Feeds, Function
-from initcore.gains import GATED, Gated
-from initcore.torch import functions, splits
-from initcore.torch.tracing import LOOKS, composite, graph_of
+from initcore.torch import functions
+from initcore.torch.forward import Step, steps
+from initcore.torch.tracing import composite, graph_of
 
 # The output goes on through these as it is, or as what keeps its scale.
 _PASS_MODULES = (
@@ -60,7 +61,6 @@ _PASS = _words(
     pixel_shuffle roll flip narrow select index_select
     """
 )
-_PARTS = _words("chunk split unbind getitem narrow contiguous float to half type")
 _PRODUCTS = ("mul", "imul", "mul_")
 _MIXES = _words(
     """
@@ -69,7 +69,6 @@ _MIXES = _words(
     multi_head_attention_forward embedding bilinear
     """
 )
-_GATED = {f: name for name, f in GATED.items()}
 
 
 def of(model: nn.Module) -> dict[str, Feeds]:
@@ -105,17 +104,20 @@ def _trace(model: nn.Module, prefix: str, after: Feeds, found: dict[str, Feeds])
         _in_parts(model, prefix, after, found)
         return
     modules = dict(model.named_modules())
-    gates = _gates(graph, modules)
-    fed: dict[Any, Feeds] = {}
-    calls: dict[str, list[tuple[Any, Feeds | None]]] = {}
-    for node in reversed(graph.nodes):
-        uses = [(user, gates.get((node, user)) or _through(user, modules, fed, after)) for user in node.users]
-        fed[node] = _merge(uses)
-        if node.op == "call_module":
-            calls.setdefault(node.target, []).extend(uses)
-    parts = splits.of(graph, modules)
-    for name, uses in calls.items():  # a module may be called in several places
-        found[prefix + name] = replace(_merge(uses), parts=parts.get(name))
+    forward = steps(graph, model)
+    used = uses(
+        forward,
+        lambda user, on: _through(user.traced, modules, on, after),
+        lambda step: _function_of(step.traced, modules),
+    )
+    calls: dict[str, list[Step]] = {}  # a module may be called in several places
+    for step in reversed(forward):
+        if step.traced is not None and step.traced.op == "call_module":
+            calls.setdefault(step.name, []).append(step)
+    for name, steps_of in calls.items():
+        parts = next((tensor.parts for tensor in steps_of[0].tensors if tensor.role == "kernel"), None)
+        feeds = merged(use for step in steps_of for use in used[step])
+        found[prefix + name] = replace(feeds, parts=parts)
         if composite(modules[name]):
             _in_parts(modules[name], f"{prefix}{name}.", found[prefix + name], found)
 
@@ -163,19 +165,19 @@ def _before(child: nn.Module, follows: Feeds) -> Feeds:
     return Feeds(None, how=f"goes into {type(child).__name__}")
 
 
-def _through(user: Any, modules: dict[str, nn.Module], fed: dict[Any, Feeds], after: Feeds) -> Feeds | None:
-    """What a value feeds that is used by ``user``; None if that does not look at the values."""
+def _through(user: Any, modules: dict[str, nn.Module], on: Feeds, after: Feeds) -> Feeds:
+    """What a value feeds that is used by ``user``, whose own values feed ``on``."""
+    if user is None:  # of a step that PyTorch has no node for
+        return on
     if user.op == "output":
         return after
     if user.op == "call_module":
-        return _before(modules[user.target], fed[user])
+        return _before(modules[user.target], on)
     name = _name(user)
-    if name in LOOKS:
-        return None
     if name in _PASS:
-        return fed[user]
+        return on
     if name in (*_PRODUCTS, "truediv", "div", "div_") and not _of_two_nodes(user):
-        return fed[user]  # by a number
+        return on  # by a number
     if name == "glu":
         return Feeds("glu")
     if name in _MIXES:
@@ -183,41 +185,7 @@ def _through(user: Any, modules: dict[str, nn.Module], fed: dict[Any, Feeds], af
     f = _function_of(user, modules)
     if f is None:
         return Feeds(known=False, how=f"it goes through {name}")
-    return fed[user] if passes_on(f) else Feeds(f)
-
-
-def _gates(graph: Any, modules: dict[str, nn.Module]) -> dict[tuple[Any, Any], Feeds]:
-    """What values feed that are the two sides of a gate, by value and user: u and v of f(u) * v.
-
-    Both come from kernels of the same input, or from one that packs both. (Not so in x * sigmoid(g(x)).)
-    """
-    found: dict[tuple[Any, Any], Feeds] = {}
-    for product in graph.nodes:
-        if _name(product) not in _PRODUCTS or not _of_two_nodes(product):
-            continue
-        for gate, v in (product.args[:2], product.args[1::-1]):
-            f = _function_of(gate, modules)
-            if f is None or passes_on(f):
-                continue
-            u = _input(gate)
-            sources = {_source(side, modules) for side in (u, v)}
-            if u is not v and len(sources) == 1 and None not in sources:
-                name = _GATED.get(getattr(f, "name", ""))
-                gated = name or Gated(f)  # type: ignore[arg-type]  # an activation, or a function
-                found[u, gate] = found[v, product] = Feeds(gated)
-    return found
-
-
-def _source(node: Any, modules: dict[str, nn.Module]) -> Any:
-    """What goes into the kernel that a value, or the part of one, comes from; None if it comes from none."""
-    while node is not None and _name(node) in _PARTS:
-        node = _input(node)
-    module = modules[node.target] if node is not None and node.op == "call_module" else None
-    return _input(node) if isinstance(module, nn.Linear | nn.modules.conv._ConvNd) else None
-
-
-def _input(node: Any) -> Any:
-    return next(iter(node.all_input_nodes), None)
+    return on if passes_on(f) else Feeds(f)
 
 
 def _name(node: Any) -> str:
@@ -226,6 +194,8 @@ def _name(node: Any) -> str:
 
 def _function_of(node: Any, modules: dict[str, nn.Module]) -> Function | None:
     """The activation that a node is, if it is one."""
+    if node is None:
+        return None
     if node.op == "call_module":
         return functions.of_module(modules[node.target])
     call = getattr(torch.Tensor, _name(node), None) if node.op == "call_method" else node.target
@@ -240,20 +210,3 @@ def _plain(named: dict[str, Any]) -> dict[str, Any]:
 
 def _of_two_nodes(user: Any) -> bool:
     return sum(isinstance(argument, torch.fx.Node) for argument in user.args) > 1
-
-
-def _merge(uses: list[tuple[Any, Feeds | None]]) -> Feeds:
-    """What a value feeds that is used in several places."""
-    seen = [(user, feeds) for user, feeds in uses if feeds is not None]
-    through = {str(feeds): feeds for _, feeds in seen if feeds.known and feeds.function is not None}
-    unknown = [feeds for _, feeds in seen if not feeds.known]
-    gated = [user for user, feeds in seen if feeds.function is None and _name(user) in _PRODUCTS]
-    if len(through) > 1 or (through and gated):
-        return Feeds(
-            known=False, how=f"it goes through {' and '.join([*through, *['a product'] * bool(gated)])}"
-        )
-    if through:
-        return next(iter(through.values()))
-    if unknown:
-        return unknown[0]
-    return seen[0][1] if seen and seen[0][1] is not None else Feeds(None)
