@@ -210,7 +210,7 @@ def test_the_table_says_what_was_not_scaled():
     table = ic.initialize(Attends(), "lsuv", data=torch.randn(64, 5, 8))
     assert {row.name: row.scheme for row in table if row.role == "kernel"} == {
         "attention.in_proj_weight": "orthogonal",
-        "attention.out_proj.weight": "orthogonal",
+        "attention.out_proj.weight": "lsuv",
         "never.weight": "lsuv",  # by its other name, last
         "first.weight": "lsuv",
     }
@@ -218,6 +218,27 @@ def test_the_table_says_what_was_not_scaled():
         assert ("not scaled" in row.why) == (row.scheme == "orthogonal"), row
     with pytest.raises(ValueError, match="recurrent"):
         ic.initialize(nn.LSTM(3, 4), "lsuv", data=torch.randn(5, 2, 3))
+
+
+@pytest.mark.parametrize("per, center", [("layer", False), ("unit", True)])
+def test_what_attention_gives_is_scaled_by_its_last_kernel(per, center):
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    model, x = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), torch.randn(64, 5, 8) * 3
+    done = lsuv(model, x, per=per, center=center, tolerance=0.01)
+    parts = [f"layers.{i}.{name}" for i in (0, 1) for name in ("self_attn.out_proj", "linear1", "linear2")]
+    assert [row.name for row in done] == parts and done.converged
+    given = []
+    for part in model.layers:
+        part.self_attn.register_forward_hook(
+            lambda module, x, y: given.append(y[0].detach().double().flatten(0, -2))
+        )
+    model.eval()(x)
+    for z in given:
+        around = z - (z.mean(dim=0) if center else z.mean())
+        assert (around**2).mean(dim=0 if per == "unit" else None).allclose(torch.ones(()).double(), rtol=0.02)
+    alone = nn.MultiheadAttention(8, 2)
+    table = ic.initialize(alone, "lsuv", data=(x, x, x))
+    assert "now 1" in table["out_proj.weight"].why and "not scaled" in table["in_proj_weight"].why
 
 
 def test_a_layer_alone_is_told_of():

@@ -31,6 +31,11 @@ def refusing():
     [
         (lambda: nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4).half()), 1e6, "1.weight.*65504"),
         (lambda: nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)), {"1.bias": "he_normal"}, "1.bias.*axes"),
+        (
+            lambda: nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4).half()),
+            ic.initializers.RandomNormal(0.0, 1e6),
+            "1.weight.*65504",
+        ),
         (refusing, {"bias": 0.5}, "no such value"),
     ],
 )

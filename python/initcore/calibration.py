@@ -51,6 +51,9 @@ class Goal:
         choose("per", self.per, {"layer": 1, "unit": 1})
 
 
+STANDARD = Goal(tolerance=1e-3, per="unit", center=True)  # mean 0 and variance 1 of every unit
+
+
 @dataclass(frozen=True)
 class Calibrated:
     """What was done to one layer.
@@ -191,8 +194,8 @@ def in_passes(forward: Callable[[Callable[[Stop], None]], None], goal: Goal) -> 
         forward(visit)
     if not rows:
         raise ValueError(
-            "the data reach no dense layer and no convolution: there is nothing to scale, as kernels of "
-            "recurrent layers and of attention are not"
+            "the data reach no layer whose kernel could be scaled: a dense layer, a convolution, but nothing "
+            "that is within a recurrent layer"
         )
     return Calibration(rows.values())
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from initcore import initializers
-from initcore.calibration import Calibrated, Calibration, Goal, calibrate
+from initcore.calibration import STANDARD, Calibrated, Calibration, Goal, calibrate
 from initcore.laws import Initializer
 from initcore.layers import activation as activation_layer
 from initcore.layers.base import Context, Layer, Lowered, Shape
@@ -103,7 +103,7 @@ def standardize(
     >>> bool(np.abs(y.mean(axis=0)).max() < 1e-5), bool(np.abs(y.std(axis=0) - 1).max() < 1e-5)
     (True, True)
     """
-    return calibrated(model, x, Goal(tolerance=1e-3, per="unit", center=True), start, training)
+    return calibrated(model, x, STANDARD, start, training)
 
 
 def calibrated(

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from initcore.apply import adapter_of, initialize
 from initcore.apply.table import Row, Table
-from initcore.calibration import Calibrated, Calibration, Goal
+from initcore.calibration import STANDARD, Calibrated, Calibration, Goal
 from initcore.random import KeyLike
 
 
@@ -35,7 +35,7 @@ def lsuv(
 
     Args:
         model: The model; kernels of dense layers and convolutions are scaled, not those within recurrent
-            layers and attention.
+            layers and attention, except for the last of PyTorch's ``MultiheadAttention``.
         data: What ``model(data)`` takes; a tuple of arguments, and for PyTorch a dict of them by name.
         variance, tolerance, max_iterations, per, center: As there.
         start: What `initcore.initialize` sets all tensors to before, or None for what they are.
@@ -47,7 +47,8 @@ def lsuv(
 
     Raises:
         ValueError: A layer's output does not vary or is not finite, or has no bias to center with; no layer
-            is reached. The model is as it was then, as after any error in its forward.
+            is reached; the model is spread over processes. It is as it was then, as after any error in its
+            forward.
 
     >>> import initcore as ic
     >>> import numpy as np
@@ -76,8 +77,7 @@ def standardize(
     >>> bool(np.allclose(model.predict(x).std(axis=0), 1, atol=1e-4))
     True
     """
-    goal = Goal(tolerance=1e-3, per="unit", center=True)
-    return _calibrated(model, data, goal, start, seed, training)
+    return _calibrated(model, data, STANDARD, start, seed, training)
 
 
 def table(model: Any, data: Any, seed: KeyLike) -> Table:
@@ -108,7 +108,7 @@ def _told(table: Table, found: Mapping[str, Calibrated]) -> Table:
             missed = "" if one.converged else ", not within tolerance"
             return replace(row, scheme="lsuv", std=None, why=why + missed)
         if row.role == "kernel" and row.changed:
-            why = "not scaled: the data reach no dense layer or convolution that has it"
+            why = "not scaled: no layer that the data reach gives what it makes of them"
             return replace(row, why=f"{row.why}; {why}")
         return row
 

@@ -6,7 +6,7 @@ until what it gives is as asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,9 @@ def calibrated(
     True
     """
     if by := spread(model):
-        raise ValueError(f"data set the scales of a model before it is spread over processes, not by {by}")
+        raise ValueError(
+            f"data can set scales only of a model before it is spread over processes; this one is, by {by}"
+        )
     restored = _copies((*model.parameters(), *model.buffers()))
     modes = [(module, module.training) for module in model.modules()]
     done: list[torch.Tensor] = []  # parameters that kernels have been scaled by
@@ -69,19 +71,18 @@ def _forward(model: nn.Module, data: Any, visit: Callable[[Stop], None], done: l
     """One pass; all draw the same random numbers, for dropout, and leave the generator as it was."""
     met: set[str] = set()
 
-    def stop(name: str) -> Callable[..., None]:
+    def stop(name: str, layer: nn.Module) -> Callable[..., None]:
         def hook(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
             if name not in met:
                 met.add(name)
-                visit(_stop(name or _WHOLE, module, lambda: _given(module, arguments, named), done))
+                visit(_stop(name or _WHOLE, layer, lambda: _given(module, arguments, named), done))
 
         return hook
 
     with bare(model) as model, torch.no_grad(), random_state_kept(model.parameters()):
         hooks = [
-            module.register_forward_pre_hook(stop(name), with_kwargs=True)
-            for name, module in model.named_modules()
-            if isinstance(module, _KERNELS)
+            module.register_forward_pre_hook(stop(name, layer), with_kwargs=True)
+            for name, module, layer in _layers(model)
         ]
         try:
             _give(model, data)
@@ -106,6 +107,15 @@ def _stop(name: str, module: Any, run: Callable[[], NDArray[Any]], done: list[to
     return Stop(name, run, None if stays else scale, None if module.bias is None else shift)
 
 
+def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Module]]:
+    """The name of each layer whose kernel makes a module's output, that module, and the layer."""
+    for name, module in model.named_modules():
+        if isinstance(module, _KERNELS):
+            yield name, module, module
+        elif isinstance(module, nn.MultiheadAttention):
+            yield f"{name}.out_proj".removeprefix("."), module, module.out_proj
+
+
 def _give(model: nn.Module, data: Any) -> None:
     if isinstance(data, Mapping):
         model(**data)
@@ -117,7 +127,8 @@ def _give(model: nn.Module, data: Any) -> None:
 
 def _given(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> NDArray[Any]:
     """What a layer gives, alone; units last."""
-    z = module.forward(*arguments, **named).detach().to("cpu", torch.float64)
+    z = module.forward(*arguments, **named)
+    z = (z[0] if isinstance(module, nn.MultiheadAttention) else z).detach().to("cpu", torch.float64)
     if isinstance(module, nn.modules.conv._ConvNd):
         z = z.movedim(-1 - len(module.kernel_size), -1)
     found: NDArray[Any] = z.numpy()

@@ -181,11 +181,8 @@ def kaiming_uniform_(
     >>> kaiming_uniform_(torch.empty(30, 20), nonlinearity="relu").abs().max() <= (6 / 20) ** 0.5
     tensor(True)
     """
-    if 0 in tensor.shape:
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
-        return tensor
     bound = math.sqrt(3.0) * _kaiming(tensor, a, mode, nonlinearity, gain, layout)
-    return uniform_(tensor, -bound, bound, generator)
+    return uniform_(tensor, -bound, bound, generator) if tensor.numel() else tensor
 
 
 def kaiming_normal_(
@@ -205,10 +202,8 @@ def kaiming_normal_(
     >>> from initcore.layouts import Conv
     >>> w = kaiming_normal_(torch.empty(32, 1, 3, 3), mode="fan_out", layout=Conv("oi", groups=32))  # fan 9
     """
-    if 0 in tensor.shape:
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
-        return tensor
-    return normal_(tensor, 0.0, _kaiming(tensor, a, mode, nonlinearity, gain, layout), generator)
+    std = _kaiming(tensor, a, mode, nonlinearity, gain, layout)
+    return normal_(tensor, 0.0, std, generator) if tensor.numel() else tensor
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
@@ -267,7 +262,10 @@ def _fans(tensor: Tensor, layout: LayoutLike) -> tuple[float, float]:
 def _kaiming(
     tensor: Tensor, a: float, mode: Any, nonlinearity: Any, gain: float | None, layout: LayoutLike
 ) -> float:
-    """Return the standard deviation."""
+    """Return the standard deviation; of a tensor without elements any, with PyTorch's warning."""
+    if not tensor.numel():
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+        return 0.0
     fan = _calculate_correct_fan(tensor, mode)
     if layout != "oi":
         fan = fans(tuple(tensor.shape), layout)[mode.lower() == "fan_out"]
