@@ -47,8 +47,8 @@ def parameters(model: Any, activation: Any = None) -> list[Parameter]:
     """
     if not model.built or not model.weights:
         raise ValueError(
-            "the model must be built before it can be initialized: call model.build(input_shape), or run it "
-            "on a batch once"
+            "the model must be built before it can be initialized: run it on a batch once, or call its "
+            "build(input_shape)"
         )
     given = activations.get(activation) if isinstance(activation, str) else activation
     same: dict[int, list[_Place]] = {}
