@@ -194,7 +194,11 @@ FEATURES: dict[str, list[Feature]] = {
             "`theory.gain` `gain_table`",
             "`calculate_gain`: 12 names",
         ),
-        Feature("every tensor of a model by its role, in one call", "`initialize`: PyTorch's and Keras's too", timm="its own models"),
+        Feature(
+            "every tensor of a model by its role, in one call",
+            "`initialize`: PyTorch's and Keras's too",
+            timm="its own models",
+        ),
         Feature("residual schemes by depth", "`residual`", timm="some models"),
         Feature("widths: muP", "`mup`"),
         Feature("from data: LSUV and its kin", "`data_dependent`"),

@@ -147,7 +147,8 @@ def test_the_table_says_what_was_not_scaled():
     model(x, x)
     table = ic.initialize(model, "lsuv", data=(x, x))
     scaled = {row.name for row in table if row.scheme == "lsuv"}
-    assert scaled == {"twice/kernel"}
+    assert scaled == {"twice/kernel", "multi_head_attention/attention_output/kernel"}
+    assert np.var(ops.convert_to_numpy(model(x, x))) == pytest.approx(1, rel=0.11)
     for row in table:
         assert ("not scaled" in row.why) == (row.role == "kernel" and row.name not in scaled), row
 

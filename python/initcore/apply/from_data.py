@@ -35,7 +35,7 @@ def lsuv(
 
     Args:
         model: The model; kernels of dense layers and convolutions are scaled, not those within recurrent
-            layers and attention, except for the last of PyTorch's ``MultiheadAttention``.
+            layers, and of those of attention the last.
         data: What ``model(data)`` takes; a tuple of arguments, and for PyTorch a dict of them by name.
         variance, tolerance, max_iterations, per, center: As there.
         start: What `initcore.initialize` sets all tensors to before, or None for what they are.

@@ -126,12 +126,13 @@ class _Kernel:
 
 
 def _kernels(model: Any) -> Iterator[_Kernel]:
-    """The kernels of Keras's dense layers and convolutions, but not of those that are a part of attention."""
+    """The kernels of Keras's dense layers and convolutions; of attention, the last."""
     for named in layers(model):
         outer, around = named.layer, named.within
         while around is not None and isinstance(around.layer, keras.layers.Wrapper):
             outer, around = around.layer, around.within
-        if not of_keras(named.layer) or (around is not None and isinstance(around.layer, ATTENTION)):
+        attends = around is not None and isinstance(around.layer, ATTENTION)
+        if not of_keras(named.layer) or (attends and named.layer.name != "attention_output"):
             continue
         for variable in named.layer._trainable_variables:
             part = roles.of(named.layer, variable.name)
