@@ -217,7 +217,9 @@ def test_get_takes_names_aliases_objects_and_nothing():
         assert name in repr(f)
 
 
-@pytest.mark.parametrize(("bad", "hint"), [("Relu", "relu"), ("geluu", "gelu"), ("leakyrelu", "leaky_relu")])
+@pytest.mark.parametrize(
+    ("bad", "hint"), [("Relu", "relu"), ("geluu", "gelu"), ("leakyrelu", "leaky_relu"), ("swsh", "swish")]
+)
 def test_an_unknown_name_gets_every_choice_and_the_nearest(bad, hint):
     with pytest.raises(ValueError) as error:
         activations.get(bad)

@@ -104,6 +104,8 @@ def test_an_unknown_name_hears_the_nearest_then_all_names():
     words = r"^initializer 'He_normal' is not known. Did you mean 'he_normal'\?"
     with pytest.raises(ValueError, match=words) as error:
         get("He_normal")
+    with pytest.raises(ValueError, match="Did you mean 'kaiming'"):
+        get("kaimng")
     assert all(repr(name) in str(error.value) for name in names())
 
 

@@ -156,6 +156,13 @@ def test_embeddings_keep_their_padding():
     assert (model.weight[3] == 0).all() and abs(model.weight.std() - 0.995) < 0.05
 
 
+def test_the_table_says_the_deviation_of_complex_weights():
+    model = nn.Linear(300, 300, bias=False, dtype=torch.complex64)
+    for law in (ic.initializers.RandomUniform(-1, 1), ic.initializers.Sparse()):
+        promised = ic.initialize(model, {"weight": law})["weight"].std
+        assert model.weight.detach().numpy().std() == pytest.approx(promised, rel=0.03)
+
+
 def test_lazy_and_meta_tensors_are_reported():
     model = nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.Linear(4, 2, device="meta"), nn.Linear(2, 2))
     table = ic.initialize(model, "he_normal")

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def choose(kind: str, name: object, table: Mapping[str, T]) -> T:
-    """Return ``table[name]``, or raise ValueError naming the closest choice, then every one."""
+def choose(kind: str, name: object, table: Mapping[str, T], aliases: Iterable[str] = ()) -> T:
+    """Return ``table[name]``, or raise ValueError naming the closest choice, or alias, then every choice."""
     if isinstance(name, str) and name in table:
         return table[name]
     import difflib  # only mistakes need it
 
     choices = ", ".join(map(repr, table))
-    close = difflib.get_close_matches(str(name).lower(), list(table), n=1)
+    close = difflib.get_close_matches(str(name).lower(), [*table, *aliases], n=1)
     hint = f"Did you mean {close[0]!r}?" if close else ""
     if isinstance(name, type):
         hint = f"Call it: {name.__name__}(...)."

@@ -246,7 +246,7 @@ def get(spec: str | Activation | None = None, **parameters: float) -> Activation
     if isinstance(spec, Activation):
         return spec.with_parameters(**parameters) if parameters else spec
     name = "identity" if spec is None else spec
-    row = choose("activation", _ALIASES.get(name, name) if isinstance(name, str) else name, _ROWS)
+    row = choose("activation", _ALIASES.get(name, name) if isinstance(name, str) else name, _ROWS, _ALIASES)
     defaults = Activation(row.name, tuple(default for default, _, _ in row.parameters.values()))
     return defaults.with_parameters(**parameters) if parameters else defaults
 

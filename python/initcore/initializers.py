@@ -164,7 +164,7 @@ def get(spec: str | float | Initializer, activation: Any = None) -> Initializer:
     if isinstance(spec, str):
         if spec == "auto":
             return auto(activation)
-        row = _BY_ALIAS.get(spec) or choose("initializer", spec, {**_BY_NAME, "auto": NAMED[0]})
+        row = _BY_ALIAS.get(spec) or choose("initializer", spec, {**_BY_NAME, "auto": NAMED[0]}, _BY_ALIAS)
         return row.law
     if hasattr(spec, "__float__") and not isinstance(spec, bool):
         return Constant(float(spec))
