@@ -55,6 +55,7 @@ def _cut(p: float, q: float, low: float, high: float) -> _Cut:
     return _Cut(top + math.log(total), mean, *central)
 
 
+@cache
 def moments(low: float, high: float) -> tuple[float, float]:
     """Return mean and standard deviation of a standard normal law given that it is within the bounds.
 
