@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from initcore import layouts
-from initcore.layouts import Fans, LayoutLike
-from initcore.random import Shape
+from initcore.layouts import Fans, Layout, LayoutLike
+from initcore.random import Shape, check_shape
 
 __all__ = ["Fans", "fans"]
 
@@ -28,4 +30,9 @@ def fans(shape: Shape, layout: LayoutLike = "io") -> Fans:
     >>> fans((32, 4, 3, 3), layout=layouts.Conv("oi", groups=4))
     Fans(fan_in=36, fan_out=72)
     """
-    return layouts.of(layout).fans(shape)
+    return _fans(layouts.of(layout), check_shape(shape))
+
+
+@lru_cache(maxsize=1024)
+def _fans(layout: Layout, shape: tuple[int, ...]) -> Fans:
+    return layout.fans(shape)

@@ -115,8 +115,9 @@ class Initializer(keras.initializers.Initializer):
 def subclass(name: str) -> type[Initializer]:
     """Return the class of the scheme ``name``, registered for saving.
 
-    >>> subclass("he_normal").__name__
-    'HeNormal'
+    >>> from initcore.keras import HeNormal  # is made by it
+    >>> HeNormal.__name__, HeNormal.scheme
+    ('HeNormal', 'he_normal')
     """
     row, title = named.ROWS[name], named.class_name(name)
     numbers = ", ".join(f"{key}={value!r}" for key, value in named.defaults(name).items())

@@ -76,10 +76,9 @@ class Layout(ABC):
         self.sizes(shape)
         return ()
 
-    def tensors(self, shape: Shape) -> list[tuple[tuple[int, ...], Layout]]:
+    def tensors(self, shape: Shape) -> tuple[tuple[tuple[int, ...], Layout], ...]:
         """Return shape and layout of each part, or those of the whole if all its maps are alike."""
-        sizes = check_shape(shape)
-        return [(part.shape_in(sizes), part.layout) for part in self.split(sizes)] or [(sizes, self)]
+        return _tensors(self, check_shape(shape))
 
     def check(self, shape: Shape) -> None:
         """Raise ValueError unless a tensor of this shape can have this layout."""
@@ -151,6 +150,11 @@ def _sizes(layout: Layout, shape: tuple[int, ...]) -> Sizes:
     pieces = [piece for axis in layout.axes(shape) for piece in axis]
     of = {role: tuple(size for other, size in pieces if other == role) for role in ROLES}
     return Sizes(math.prod(of["map"]), of["window"], math.prod(of["input"]), math.prod(of["output"]))
+
+
+@lru_cache(maxsize=1024)
+def _tensors(layout: Layout, shape: tuple[int, ...]) -> tuple[tuple[tuple[int, ...], Layout], ...]:
+    return tuple((part.shape_in(shape), part.layout) for part in layout.split(shape)) or ((shape, layout),)
 
 
 def open_grid(shape: tuple[int, ...], index: Index | None) -> list[NDArray[Any]]:
