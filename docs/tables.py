@@ -231,7 +231,12 @@ FEATURES: dict[str, list[Feature]] = {
         ),
         Feature("in place, any strides", "`out=`", "yes", "", "", "yes"),
         Feature(
-            "float16 and bfloat16", "yes, rounded once", "not orthogonal", "of its backend", "yes", "yes"
+            "float16 and bfloat16",
+            "yes, rounded once, the mean kept",
+            "not orthogonal",
+            "of its backend",
+            "yes",
+            "yes",
         ),
         Feature("complex64 and complex128", "yes", "not truncated, not orthogonal", "", "yes"),
     ],

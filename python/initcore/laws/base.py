@@ -1,7 +1,7 @@
 """What every initializer is: a frozen dataclass, called as ``init(shape, key)``.
 
-To add one: a class with a ``_draw`` (or a ``_draw_maps``, if its weights depend on the layout) in one of the
-other files of this folder, and a row of initializers.py that names it.
+To add one: a class with a ``_draw`` (or a ``_draw_maps``, if its weights depend on the layout) and a
+``largest`` in one of the other files of this folder, and a row of initializers.py that names it.
 """
 
 from __future__ import annotations
