@@ -97,6 +97,23 @@ def test_what_cannot_be_decided_is_said_and_asked_for():
     assert "silu" in table["body.0.weight"].why
 
 
+def test_what_is_asked_of_a_forward_by_default_is_found_out():
+    class Asks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, i=None, embedded=None, *, times=2, reverse=False):
+            if i is not None and embedded is not None:
+                raise ValueError("one of them")
+            for _ in range(times):
+                i = torch.tanh(self.fc(i)) if reverse else torch.relu(self.fc(i))
+            return F.silu(self.other(i))
+
+    table = ic.initialize(Asks())
+    assert "relu" in table["fc.weight"].why and "silu" in table["other.weight"].why
+
+
 def test_a_list_of_modules_has_no_order():
     model = nn.ModuleList([nn.Linear(3, 3), nn.ReLU()])
     assert "ModuleList" in ic.initialize(model)["0.weight"].why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dis
+import inspect
 import sys
 import warnings
 from collections.abc import Iterator
@@ -25,16 +26,24 @@ LOOKS = frozenset(("size", "dim", "shape", "getattr", "numel", "stride", "is_con
 def graph_of(model: nn.Module) -> Any:
     """Return the graph of the model's forward, or None if it cannot be traced: if it branches on values, say.
 
+    All arguments are given; or, where that fails, the first alone.
+
     >>> [node.op for node in graph_of(nn.Sequential(nn.Linear(2, 2), nn.ReLU())).nodes]
     ['placeholder', 'call_module', 'call_module', 'output']
     """
-    try:
-        kept = random_state_kept(model.parameters())
-        with _as_before(model), warnings.catch_warnings(), kept, torch.no_grad():
+    defaults = _defaults(model)
+    for left in [None, defaults] if defaults else [None]:
+        # A model's code may do anything to a proxy that it could do to a tensor.
+        with contextlib.suppress(Exception), _as_before(model), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _Tracer(model).trace(model)
-    except Exception:  # a model's code may do anything to a proxy that it could do to a tensor
-        return None
+            return _Tracer(model).trace(model, left)
+    return None
+
+
+def _defaults(model: nn.Module) -> dict[str, Any]:
+    """What the arguments of the model's forward are if only the first is given."""
+    others = list(inspect.signature(model.forward).parameters.values())[1:]
+    return {other.name: other.default for other in others if other.default is not other.empty}
 
 
 def composite(module: nn.Module) -> bool:
@@ -102,7 +111,7 @@ def _in_assertion(frame: Any) -> bool:
 
 @contextlib.contextmanager
 def _as_before(model: nn.Module) -> Iterator[None]:
-    """Undo what a forward does to its module: attributes that it sets, buffers that it counts in."""
+    """Undo what a forward does: setting attributes of its module, counting in buffers, drawing."""
     attributes = [
         (module, {name: dict(v) if isinstance(v, dict) else v for name, v in vars(module).items()})
         for module in model.modules()
@@ -110,7 +119,8 @@ def _as_before(model: nn.Module) -> Iterator[None]:
     usual = [buffer for buffer in model.buffers() if not nn.parameter.is_lazy(buffer)]
     buffers = [(buffer, buffer._version, buffer.detach().clone()) for buffer in usual]
     try:
-        yield
+        with random_state_kept(model.parameters()):
+            yield
     finally:
         for module, kept in attributes:
             for name in vars(module).keys() - kept.keys():
