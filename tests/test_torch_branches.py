@@ -97,6 +97,24 @@ def test_a_transformer_of_ones_own(packed):
     assert len({place.branch for place in found if place.branch}) == 4
 
 
+@pytest.mark.parametrize("spelled", ["{}_proj", "w{}", "to_{}", "{}", "attn_{}_lin"])
+def test_queries_keys_and_values_by_name(spelled):
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.names, self.out = [spelled.format(x) for x in "qkv"], nn.Linear(4, 4)
+            for name in self.names:
+                self.add_module(name, nn.Linear(4, 4))
+
+        def forward(self, x):
+            return x + self.out(
+                F.scaled_dot_product_attention(*(getattr(self, name)(x) for name in self.names))
+            )
+
+    model = Named()
+    assert [roles_of(model)[f"{name}.weight"] for name in model.names] == ["query", "key", "value"]
+
+
 def test_gpt2_by_its_depth():
     model = Gpt(8)
     table = ic.initialize(model, residual="gpt2")

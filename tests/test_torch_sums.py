@@ -65,6 +65,8 @@ RESIDUAL = {
     "with the skipped path scaled": lambda m, x: m.norm(3.0 * x + relu_of(m.a, m.b, x)),
     "with a skipped mask": lambda m, x, y: x * y + relu_of(m.a, m.b, x) * y,
     "with a memory": lambda m, x, y: x + m.b(m.a(x) * y),
+    "with a condition": lambda m, x, y: x + relu_of(m.a, m.b, x) * m.d(m.c(y).relu()),
+    "with one from before": lambda m, x, y: (h := x + m.p * y) + m.b((m.a(h) * (1 + m.c(y)) + m.d(y)).relu()),
 }
 
 
@@ -73,6 +75,16 @@ def test_residual_connections(what):
     found = branches(model(RESIDUAL[what], ["p"]))
     inside = {name: place.roles for name, place in found.items() if place.branch and "weight" in name}
     assert inside == {"a.weight": ("mlp_inner",), "b.weight": ("mlp_last",)}
+
+
+def test_attention_has_its_kernels_of_a_memory():
+    def forward(m, x, y):
+        k = m.c(m.d(y).relu())
+        return x + m.b((m.a(x) @ k.mT).softmax(-1) @ k)
+
+    found = branches(model(forward))
+    inside = {name for name, place in found.items() if place.branch and "weight" in name}
+    assert inside == {"a.weight", "b.weight", "c.weight"} and found["b.weight"].depth == 2
 
 
 def test_branches_side_by_side_are_two():

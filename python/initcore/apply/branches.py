@@ -17,9 +17,9 @@ from initcore.apply.parameter import Parts
 from initcore.residual import Part
 
 _SPELLED = (
-    ("query", re.compile(r"(^|_)(q|query|queries)(_|$)|q_?proj")),
-    ("key", re.compile(r"(^|_)(k|key|keys)(_|$)|k_?proj")),
-    ("value", re.compile(r"(^|_)(v|value|values)(_|$)|v_?proj")),
+    ("query", re.compile(r"(^|_)w?(q|query|queries)(_|$)|q_?proj")),
+    ("key", re.compile(r"(^|_)w?(k|key|keys)(_|$)|k_?proj")),
+    ("value", re.compile(r"(^|_)w?(v|value|values)(_|$)|v_?proj")),
 )
 _PARTS: Mapping[Part, re.Pattern[str]] = {
     part: re.compile(rf"(^|[._/]){part}([._/]|$)") for part in get_args(Part)

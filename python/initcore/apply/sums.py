@@ -6,7 +6,7 @@ path has no kernel; or one, a projection, where the branch has more and both com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import permutations
 from typing import NamedTuple
 
@@ -14,7 +14,11 @@ from initcore.apply.graph import Node
 
 
 class Branch(NamedTuple):
-    """A branch: the sum that it goes into, the term of it that it is, and the nodes that are its alone."""
+    """A branch: the sum that it goes into, the term of it that it is, and the nodes that are its alone.
+
+    What comes from elsewhere, as a condition or a memory, is none of it, except for the kernels through which
+    attention takes it.
+    """
 
     sum: Node
     end: Node
@@ -41,7 +45,7 @@ def branches(nodes: Sequence[Node]) -> Iterator[Branch]:
     signals = all_that(lambda node: bool(before[node] & inputs))
     kernels = all_that(lambda node: node.has("kernel"))
     # What a skipped path does not go through: it would be a path of its own.
-    own = all_that(lambda node: "mix" in node.does or node.has("embedding")) | inputs
+    mixed = all_that(lambda node: "mix" in node.does or node.has("embedding")) | inputs
 
     def within(bits: int) -> frozenset[Node]:
         return frozenset(node for node in nodes if bits & bit[node])
@@ -50,21 +54,34 @@ def branches(nodes: Sequence[Node]) -> Iterator[Branch]:
         found = {source for node in within(path) for source in node.inputs}
         return {node for node in found if bit[node] & signals & ~path}
 
-    def is_skip(path: int, branch: int) -> bool:
-        on_path, on_branch = ((side & kernels).bit_count() for side in (path, branch))
-        if path & own or not on_branch:
+    def is_skip(path: int, branch: int, own: int) -> bool:
+        on_path, on_branch = ((side & kernels).bit_count() for side in (path, own))
+        if path & mixed or not on_branch:
             return False
         if not on_path:
             return True
         alone = len(origins(path)) == 1 and origins(path) == origins(branch) and not branch & inputs
         return alone and on_path == 1 < on_branch
 
+    def own_of(fork: Iterable[Node], branch: int) -> int:
+        """A branch's own: the way from where the paths part; up to its kernels, what is mixed in there."""
+        start = sum(bit[node] for node in fork)
+        way = all_that(lambda node: bool(before[node] & start))
+        beside = 0
+        for node in reversed(nodes):
+            if bit[node] & branch & (way | beside) and ("mix" in node.does or bit[node] & beside & ~kernels):
+                beside |= sum(bit[source] for source in node.inputs) & ~way
+        return branch & (way | beside | ~signals)
+
     for node in nodes:
         if _is_sum(node) and not _is_term_of_a_sum(node):
             for skip, end in permutations(_terms(node), 2):
                 path, branch = before[skip] & ~before[end], before[end] & ~before[skip]
-                if before[skip] & before[end] & signals and is_skip(path, branch):
-                    yield Branch(node, end, within(branch))
+                if not before[skip] & before[end] & signals:
+                    continue
+                own = own_of(origins(path) if path else [skip], branch)
+                if is_skip(path, branch, own):
+                    yield Branch(node, end, within(own))
 
 
 def _is_sum(node: Node) -> bool:

@@ -53,12 +53,12 @@ def _words(text: str) -> frozenset[str]:
 # Functions and methods by name. The first kind passes its input on, as the modules above do.
 _PASS = _words(
     """
-    view reshape flatten unflatten permute transpose t contiguous squeeze unsqueeze expand clone to float half
-    double type movedim swapaxes cat concat concatenate stack chunk split unbind getitem add iadd add_ sub
-    isub sub_ neg mean max_pool1d max_pool2d max_pool3d max_pool2d_with_indices boolean_dispatch avg_pool1d
-    avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d dropout dropout1d
-    dropout2d feature_dropout batch_norm layer_norm group_norm instance_norm rms_norm pad interpolate
-    pixel_shuffle roll flip narrow select index_select
+    view reshape flatten unflatten permute transpose t contiguous squeeze unsqueeze expand repeat
+    repeat_interleave clone to float half double type movedim swapaxes cat concat concatenate stack chunk
+    split unbind getitem add iadd add_ sub isub sub_ neg mean max_pool1d max_pool2d max_pool3d
+    max_pool2d_with_indices boolean_dispatch avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d
+    adaptive_avg_pool2d adaptive_avg_pool3d dropout dropout1d dropout2d feature_dropout batch_norm layer_norm
+    group_norm instance_norm rms_norm pad interpolate pixel_shuffle roll flip narrow select index_select
     """
 )
 _PRODUCTS = ("mul", "imul", "mul_")
