@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from initcore import activations
 from initcore.apply.flow import Use, merged, uses
 from initcore.apply.functions import passes_on, recognized
-from initcore.apply.parameter import Feeds, Function
+from initcore.apply.parameter import Feeds, Function, Parts
 from initcore.keras.forward import ATTENTION
 from initcore.keras.naming import Named
 from initcore.keras.tensors import values_of
@@ -53,6 +54,7 @@ def of(graphs: Sequence[Graph]) -> Callable[[Named], Feeds]:
     ['relu', 'no activation']
     """
     calls: dict[int, list[Use]] = {}
+    parts: dict[int, Parts | None] = {}
     closed = {id(layer): why for graph in graphs for layer, why in graph.closed}
     for graph in graphs:
         end = Feeds(known=not graph.why, how=graph.why or "the model ends there")
@@ -60,11 +62,12 @@ def of(graphs: Sequence[Graph]) -> Callable[[Named], Feeds]:
         for step in graph.steps:
             if step.operation is not None:
                 calls.setdefault(id(step.operation), []).extend(found[step])
+                parts[id(step.operation)] = next((one.parts for one in step.tensors), None)
 
     def feeds(named: Named) -> Feeds:
         layer, within = named.layer, named.within
         if id(layer) in calls:
-            return merged(calls[id(layer)])
+            return replace(merged(calls[id(layer)]), parts=parts[id(layer)])
         attention = within.layer if within is not None and isinstance(within.layer, ATTENTION) else None
         if attention is not None and layer is not attention._output_dense:
             return Feeds(None, how="attention")

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from initcore.apply.graph import Tensor
-from initcore.keras import roles
+from initcore.keras import roles, splits
 from initcore.keras.naming import Named, layers
 from initcore.keras.tracing import Described, Graph, composite, graph_of, graphs, parts
 from initcore.residual import ROLES
@@ -44,7 +44,13 @@ def forwards(model: Any) -> list[Graph]:
     >>> [step.name or sorted(step.does) for step in graph.steps]
     [['input'], ['part', 'reshape'], 'up', ['add'], ['output']]
     """
-    return list(graphs(model, _Description(model)))
+    found = list(graphs(model, _Description(model)))
+    for graph in found:
+        parts = splits.of(graph.steps)
+        for step in graph.steps:
+            cut = parts.get(id(step.operation))
+            step.tensors = tuple(tensor._replace(parts=cut) for tensor in step.tensors)
+    return found
 
 
 class _Description:

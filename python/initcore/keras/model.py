@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
@@ -17,7 +18,7 @@ from initcore.keras.calibration import calibrated
 from initcore.keras.forward import forwards
 from initcore.keras.naming import Named, layers
 from initcore.laws import Initializer
-from initcore.layouts import LayoutLike
+from initcore.layouts import LayoutLike, Packed
 from initcore.random import Key
 
 __all__ = ["branches", "calibrated", "parameters"]
@@ -73,7 +74,10 @@ def _described(places: list[_Place], fed: Callable[[Named], Feeds], activation: 
     part = roles.of(named.layer, variable.name)
     goes = part.feeds or (fed(named) if part.role == "kernel" else Feeds(None))
     if not goes.known and activation is not None:
-        goes = Feeds(activation, how="as said")
+        goes = replace(goes, function=activation, known=True, how="as said")
+    layout = part.layout
+    if goes.parts is not None and part.role == "kernel" and isinstance(layout, str):
+        layout = Packed(layout, goes.parts)
 
     def set_to(law: Initializer, key: Key, layout: LayoutLike) -> None:
         values = law(tuple(variable.shape), key, drawn_in(variable.dtype), layout)
@@ -86,7 +90,7 @@ def _described(places: list[_Place], fed: Callable[[Named], Feeds], activation: 
         variable.dtype,
         part.role,
         set_to,
-        part.layout,
+        layout,
         goes,
         owners=tuple(place.named.layer for place in places),
         aliases=tuple(place.full_name for place in others),

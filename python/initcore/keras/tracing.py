@@ -36,6 +36,7 @@ class Step(Node):
 
     operation: Any = None
     arguments: Any = None
+    shape: tuple[int, ...] = ()
 
     def with_one(self, x: Any) -> Any:
         if self.arguments is None:
@@ -217,7 +218,8 @@ class _Walk:
         described = self.describe(operation)
         if any(operation is layer for layer, _ in self.closed):
             described = described._replace(does=described.does | {"opaque", "mix"})
-        step = Step(inputs, *described, operation=operation, arguments=arguments)
+        shape = tuple(node.outputs[0].shape)
+        step = Step(inputs, *described, operation=operation, arguments=arguments, shape=shape)
         self.add(step, node.outputs)
         activation = getattr(operation, "activation", None)
         if step.tensors and callable(activation) and activation is not keras.activations.linear:

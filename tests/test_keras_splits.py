@@ -1,0 +1,117 @@
+"""Kernels whose outputs a Keras model splits: query, key and value in one `Dense`, both sides of a gate."""
+
+import os
+
+import numpy as np
+import pytest
+
+import initcore as ic
+from initcore import residual
+from initcore.layouts import Packed
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # what Keras imports by default is not there
+keras = pytest.importorskip("keras", reason="initializes models of a live Keras")
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras's, on JAX
+]
+from initcore.keras.model import branches, parameters  # noqa: E402
+
+L, ops = keras.layers, keras.ops
+WIDTH, HEADS = 16, 4
+
+
+class Splits(keras.Model):
+    """One kernel, and the parts that a function makes of what it gives."""
+
+    def __init__(self, parts, outputs):
+        super().__init__()
+        self.parts, self.kernel, self.dropout = parts, L.Dense(outputs, name="kernel"), L.Dropout(0.0)
+
+    def call(self, x):
+        return self.parts(self, x)
+
+
+def timm(m, x):
+    b, n, c = ops.shape(x)
+    qkv = ops.reshape(m.kernel(x), (b, n, 3, HEADS, c // HEADS))
+    return ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), axis=0)
+
+
+def of_each_head(m, x):
+    return ops.split(ops.reshape(m.kernel(x), (2, 5, HEADS, -1)), 3, axis=-1)
+
+
+SPLIT = [
+    (timm, 48),
+    (lambda m, x: ops.split(m.kernel(x), 3, axis=-1), 48),
+    (lambda m, x: ops.split(m.dropout(m.kernel(x)), [16, 24], axis=2), 32),
+    (lambda m, x: ops.unstack(L.Reshape((5, 3, 16))(m.kernel(x)), axis=2), 48),
+    (lambda m, x: ((y := m.kernel(x))[..., :24], y[..., 24:]), 40),
+    (lambda m, x: ((y := ops.reshape(m.kernel(x), (2, 5, 2, 8)))[:, :, 0], y[:, :, 1]), 16),
+]
+NOT_SPLIT = [
+    (of_each_head, 48),
+    (lambda m, x: ops.split(m.kernel(x), 2, axis=0), 48),
+    (lambda m, x: (m.kernel(x)[..., :8], ops.relu(m.kernel(x))), 16),
+    (lambda m, x: ((y := m.kernel(x))[..., :16], y[..., 16:32]), 48),
+    (lambda m, x: ((y := m.kernel(x))[:, 0], y[:, 1:]), 16),
+]
+
+
+def built(parts, outputs):
+    model = Splits(parts, outputs)
+    model(np.ones((2, 5, WIDTH), np.float32))
+    return model
+
+
+@pytest.mark.parametrize("parts, outputs", SPLIT + NOT_SPLIT)
+def test_the_parts_are_those_that_the_call_makes(parts, outputs):
+    model = built(parts, outputs)
+    found = parameters(model)[0].layout
+    if (parts, outputs) in NOT_SPLIT:
+        assert found == "io"
+        return
+    model.kernel.kernel.assign(np.zeros((WIDTH, outputs)))  # every output is its own number
+    model.kernel.bias.assign(np.arange(outputs))
+    made = [np.unique(ops.convert_to_numpy(part)).tolist() for part in model(np.ones((2, 5, WIDTH)))]
+    sizes = tuple(map(len, made))
+    assert [number for part in made for number in part] == list(range(outputs))
+    assert found == Packed("io", len(made) if len(set(sizes)) == 1 else sizes)
+
+
+def test_each_part_is_a_map_of_its_own():
+    model = built(timm, 48)
+    table = ic.initialize(model, "orthogonal")
+    for part in np.split(np.asarray(ops.convert_to_numpy(model.kernel.kernel), float), 3, axis=1):
+        assert np.allclose(part @ part.T, np.eye(WIDTH), atol=1e-5)
+    assert "3 " in table["kernel/kernel"].why
+
+
+def test_the_sides_of_a_gate():
+    layers = [keras.Input((5, 16)), L.Dense(32), L.Lambda(lambda x: ops.glu(x)), L.Dense(3)]
+    assert parameters(keras.Sequential(layers))[0].layout == Packed("io", 2)
+
+
+def test_values_are_scaled_where_they_are():
+    def block(m, x):
+        q, k, v = ops.split(m.kernel(x), 3, axis=-1)
+        y = ops.softmax(q @ ops.swapaxes(k, 1, 2)) @ v
+        return x + m.out(y)
+
+    def made():
+        model = Splits(block, 48)
+        model.out = L.Dense(WIDTH, name="out")
+        model(np.ones((2, 5, WIDTH), np.float32))
+        return model
+
+    model, plain = made(), made()
+    assert branches(model)["kernel/kernel"].roles == ("query", "key", "value")
+    ic.initialize(model, residual="deepnorm")
+    ic.initialize(plain, "glorot_normal")
+    factors = (1, 1, residual.deepnorm(1).factor("value"))
+    kernels = [
+        np.split(np.asarray(ops.convert_to_numpy(one.kernel.kernel)), 3, axis=1) for one in (model, plain)
+    ]
+    for part, before, factor in zip(*kernels, factors, strict=True):
+        assert np.allclose(part, before * factor, rtol=1e-5)
