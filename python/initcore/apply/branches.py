@@ -12,7 +12,7 @@ from typing import get_args
 
 from initcore.apply import sums
 from initcore.apply.depth import Place
-from initcore.apply.graph import Node
+from initcore.apply.graph import Node, Tensor
 from initcore.apply.parameter import Parts
 from initcore.residual import Part
 
@@ -84,18 +84,24 @@ def _note(branch: sums.Branch, depth: int, found: dict[str, Place]) -> None:
     title = _title(kernels, {place.branch for place in found.values()})
     for node in branch.nodes | at_end:
         for tensor in node.tensors:
-            places = tensor.places
             if tensor.role == "kernel":
-                places = places or _kernel_places(node.called, attends, node in last, tensor.parts)
-            elif tensor.role == "bias":
-                places = ("branch_bias",)
-            elif node in at_end:
-                is_multiplier = tensor.role == "multiplier" or (tensor.role == "value" and node.multiplies())
-                places = ("last_scale",) if tensor.role == "scale" else ("multiplier",) * is_multiplier
+                places = tensor.places or _kernel_places(node.called, attends, node in last, tensor.parts)
+            else:
+                places = _places_beside(tensor, node, node in at_end)
             if places:
                 before = found.setdefault(tensor.name, Place(title, places, depth=depth))
                 if places == before.roles == ("multiplier",) and title not in (before.branch, *before.also):
                     found[tensor.name] = replace(before, also=(*before.also, title))
+
+
+def _places_beside(tensor: Tensor, node: Node, at_end: bool) -> tuple[str, ...]:
+    """Where a tensor stands that is no kernel."""
+    if tensor.role == "bias":
+        return ("branch_bias",)
+    if at_end and tensor.role == "scale":
+        return ("last_scale",)
+    multiplies = tensor.role == "multiplier" or (tensor.role == "value" and node.multiplies())
+    return ("multiplier",) if at_end and multiplies else ()
 
 
 def _note_embeddings(nodes: Sequence[Node], found: dict[str, Place]) -> None:
