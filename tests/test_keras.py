@@ -296,7 +296,7 @@ def test_layers_of_ones_own_are_made_known():
         assert table["mine/w"].std == pytest.approx((2 / 5) ** 0.5) and table["mine/b"].scheme == "zeros"
         with pytest.raises(ValueError, match="role"):
             ours.register(Mine, w="weights")
-        with pytest.raises(TypeError, match="class of layers"):
+        with pytest.raises(TypeError, match="subclass of Layer"):
             ours.register(dict, w="kernel")
     finally:
-        adapter._REGISTERED.clear()
+        adapter.KINDS.registered.clear()

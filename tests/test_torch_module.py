@@ -278,10 +278,10 @@ def test_layers_of_ones_own_are_made_known():
         assert "relu" in table["0.weight"].why
         with pytest.raises(ValueError, match="role"):
             register(Transposed, weight="weights")
-        with pytest.raises(TypeError, match="class of modules"):
+        with pytest.raises(TypeError, match="subclass of Module"):
             register(dict, weight="kernel")
     finally:
-        roles._REGISTERED.clear()
+        roles.KINDS.registered.clear()
 
 
 def test_looking_at_a_model_leaves_no_trace():

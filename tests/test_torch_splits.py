@@ -175,7 +175,7 @@ def test_layers_of_ones_own_and_layers_called_twice():
     try:
         found = {tensor.name: tensor.layout for tensor in parameters(Model())}
     finally:
-        roles._REGISTERED.clear()
+        roles.KINDS.registered.clear()
     assert found["c_attn.weight"] == Packed("io", 3) and found["twice.weight"] == "oi"
 
 

@@ -6,29 +6,18 @@ To add a layer of Keras: a line in ``_LAYERS``. Layers of one's own: `register`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-from initcore.apply import roles
+from initcore.apply.kinds import Kinds, Part
 from initcore.apply.parameter import Feeds
-from initcore.laws import Initializer
 from initcore.layouts import Conv, ConvTransposed, Depthwise, Einsum, Embedding, LayoutLike, Packed
 
 _GATES = Feeds(None, how="goes into gates")
 
 
-@dataclass(frozen=True)
-class Part:
-    """What one tensor of a layer is for; ``feeds`` only where it is not what the layer's output feeds."""
-
-    role: str
-    layout: LayoutLike = "io"
-    feeds: Feeds | None = None
-    start: Initializer | None = None
-
-
+_OTHER = Part("other")
 _BIAS = {"bias": Part("bias")}
 _SCALE = {"gamma": Part("scale"), "beta": Part("shift")}
 
@@ -39,13 +28,7 @@ def of(layer: Any, name: str) -> Part:
     >>> of(keras.layers.Dense(2), "kernel").role, of(keras.layers.BatchNormalization(), "beta").role
     ('kernel', 'shift')
     """
-    for own in type(layer).__mro__:
-        if own in _REGISTERED:
-            return _REGISTERED[own].get(name, Part("other"))
-    for kind, parts in _LAYERS:
-        if isinstance(layer, kind):
-            return parts(layer).get(name, Part("other"))
-    return Part("other")
+    return KINDS.of(layer, name)
 
 
 def register(kind: type, **tensors: Any) -> None:
@@ -64,12 +47,7 @@ def register(kind: type, **tensors: Any) -> None:
     ...         self.factor = self.add_weight(shape=shape[-1:], name="factor")
     >>> register(Scale, factor="scale")
     """
-    if not (isinstance(kind, type) and issubclass(kind, keras.layers.Layer)):
-        raise TypeError(f"kind must be a class of layers, got {kind!r}")
-    _REGISTERED[kind] = {name: Part(*roles.parse(what, "io")) for name, what in tensors.items()}
-
-
-_REGISTERED: dict[type, dict[str, Part]] = {}
+    KINDS.register(kind, tensors)
 
 
 def _gated(layer: Any) -> dict[str, Part]:
@@ -114,3 +92,11 @@ _LAYERS: tuple[tuple[Any, Callable[[Any], dict[str, Part]]], ...] = (
     ),
     (_L.PReLU, lambda layer: {"alpha": Part("slope")}),
 )
+
+
+def _known(layer: Any, name: str) -> Part:
+    parts = next((parts for kind, parts in _LAYERS if isinstance(layer, kind)), None)
+    return parts(layer).get(name, _OTHER) if parts else _OTHER
+
+
+KINDS = Kinds(keras.layers.Layer, _OTHER, _known)

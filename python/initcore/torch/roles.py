@@ -12,28 +12,26 @@ from typing import Any
 
 from torch import nn
 
+from initcore.apply import kinds
+from initcore.apply.kinds import Kinds
 from initcore.apply.parameter import Feeds
-from initcore.apply.roles import parse
-from initcore.laws import Constant, Initializer, RandomNormal
+from initcore.laws import Constant, RandomNormal
 from initcore.layouts import Conv, ConvTransposed, Einsum, Embedding, LayoutLike, Packed
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one tensor of a module is for; ``feeds`` only where it is not what the module's output feeds."""
+class Part(kinds.Part):
+    """What one tensor of a module is for."""
 
-    role: str
     layout: LayoutLike = "oi"
-    feeds: Feeds | None = None
-    start: Initializer | None = None
-    zero_row: int | None = None  # of an embedding: stays 0
 
 
+_OTHER = Part("other")
 _ATTENTION = Feeds(None, how="attention")
 _GATES = Feeds(None, how="goes into gates")
 
 
-def of(module: nn.Module, name: str) -> Part:
+def of(module: nn.Module, name: str) -> kinds.Part:
     """Return what the tensor ``name`` of ``module`` is for.
 
     >>> of(nn.Conv2d(8, 8, 3, groups=4), "weight").layout
@@ -41,13 +39,7 @@ def of(module: nn.Module, name: str) -> Part:
     >>> of(nn.LSTM(3, 4), "weight_hh_l0").role, of(nn.LayerNorm(4), "weight").role
     ('recurrent', 'scale')
     """
-    for own in type(module).__mro__:
-        if own in _REGISTERED:
-            return _REGISTERED[own].get(name, Part("other"))
-    for kind, parts in _LAYERS:
-        if isinstance(module, kind):
-            return parts(module, name)
-    return Part("other")
+    return KINDS.of(module, name)
 
 
 def register(kind: type[nn.Module], **tensors: Any) -> None:
@@ -71,12 +63,7 @@ def register(kind: type[nn.Module], **tensors: Any) -> None:
     >>> of(Conv1D(2, 3), "weight").layout
     'io'
     """
-    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
-        raise TypeError(f"kind must be a class of modules, got {kind!r}")
-    _REGISTERED[kind] = {name: Part(*parse(what, "oi")) for name, what in tensors.items()}
-
-
-_REGISTERED: dict[type, dict[str, Part]] = {}
+    KINDS.register(kind, tensors)
 
 
 def _dense(module: Any, name: str) -> Part:
@@ -94,7 +81,7 @@ def _convolution(module: Any, name: str) -> Part:
 
 def _embedding(module: Any, name: str) -> Part:
     row = module.padding_idx
-    return Part("embedding", Embedding(), zero_row=row) if name == "weight" else Part("other")
+    return Part("embedding", Embedding(), zero_row=row) if name == "weight" else _OTHER
 
 
 def _normalization(module: Any, name: str) -> Part:
@@ -147,3 +134,11 @@ _LAYERS: tuple[tuple[Any, Callable[[Any, str], Part]], ...] = (
     (nn.MultiheadAttention, _attention),
     ((nn.RNNBase, nn.RNNCellBase), _recurrent),
 )
+
+
+def _known(module: Any, name: str) -> Part:
+    parts = next((parts for kind, parts in _LAYERS if isinstance(module, kind)), None)
+    return parts(module, name) if parts else _OTHER
+
+
+KINDS = Kinds(nn.Module, _OTHER, _known)
