@@ -10,6 +10,7 @@
 
 #include "kernels/both.h"
 #include "kernels/gemm_thin.h"
+#include "kernels/gemm_transpose.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
@@ -19,10 +20,12 @@ namespace {
 // Van Zee & van de Geijn 2015, doi:10.1145/2764454, section 4.
 inline constexpr int kVectors = kRegisters == 32 ? 4 : 2;
 
-// Few rows take panels twice as wide: what lies together in b is read together.
-inline constexpr int kWidest = 2 * kVectors;
+// Few rows take panels twice as wide, and one row four times: what lies together in b is read together.
+inline constexpr int kWide = 2 * kVectors, kWidest = 4 * kVectors;
 
-constexpr int tile_rows(int vectors) { return vectors > kVectors ? 3 : vectors == kVectors ? 6 : 8; }
+constexpr int tile_rows(int vectors) {
+  return vectors > kWide ? 1 : vectors > kVectors ? 3 : vectors == kVectors ? 6 : 8;
+}
 
 /// Columns of an ordinary panel.
 template <typename T>
@@ -31,7 +34,7 @@ inline constexpr Index kColumns = kVectors * kLanes<T>;
 /// Columns of this product's panels: such that up to 3 or 8 rows are one tile, and b is read once.
 template <typename T>
 Index columns(const Product<T>& s) {
-  if (s.m <= tile_rows(kWidest)) return kWidest * kLanes<T>;
+  if (s.m <= tile_rows(kWide)) return (s.m <= tile_rows(kWidest) ? kWidest : kWide) * kLanes<T>;
   const bool one_tile = kVectors > 2 && tile_rows(kVectors) < s.m && s.m <= tile_rows(kVectors - 1);
   return (one_tile ? kVectors - 1 : kVectors) * kLanes<T>;
 }
@@ -91,22 +94,22 @@ inline void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index 
     return kRagged && j == kVecs - 1 ? load_first(x + j * kW, last) : load(x + j * kW);
   };
   Vector<T> sum[kRows][kVecs];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < kVecs; ++j)
       sum[i][j] = from_c ? read(c + i * ldc, j) : bias ? load(bias + j * kW) : Vector<T>{};
   const auto step = [&](Index p, auto read_b) INITCORE_ALWAYS {
     Vector<T> row[kVecs];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < kVecs; ++j) {
       row[j] = read_b(b.at + p * b.ld, j);
       if constexpr (kPack) store<T>(packed + (p * kVecs + j) * kW, row[j]);
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
       const T a_ip = a(i, p);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int j = 0; j < kVecs; ++j) sum[i][j] += a_ip * row[j];
     }
   };
@@ -114,9 +117,9 @@ inline void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index 
   for (Index p = 0; p < whole; ++p) step(p, [](const T* x, int j) { return load(x + j * kW); });
   if constexpr (kRagged)
     for (Index p = whole; p < k; ++p) step(p, read);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < kVecs; ++j) {
       T* const to = c + i * ldc + j * kW;
       if (kRagged && j == kVecs - 1) {
@@ -125,46 +128,6 @@ inline void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index 
         store<T>(to, sum[i][j]);
       }
     }
-}
-
-/// A 4 x 4 block, transposed: rows of `from` become columns of `to`.
-template <typename T>
-inline void transpose_4x4(const T* from, Index from_stride, T* to, Index to_stride) {
-  typedef T Quad __attribute__((vector_size(4 * sizeof(T))));
-  typedef T Unaligned __attribute__((vector_size(4 * sizeof(T)), aligned(alignof(T)), may_alias));
-  Quad row[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) row[i] = *reinterpret_cast<const Unaligned*>(from + i * from_stride);
-  const Quad low01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
-  const Quad low23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
-  const Quad high01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
-  const Quad high23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
-  const Quad column[4] = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
-                          __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
-                          __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
-                          __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) *reinterpret_cast<Unaligned*>(to + i * to_stride) = column[i];
-}
-
-/// to (depth, stride)[p, j] = from[j, p] for the first `width` columns.
-template <typename T>
-void transpose(const T* from, Index from_stride, Index width, Index depth, T* to, Index to_stride) {
-  // Long rows lie far apart: the processor cannot guess the next ones.
-  constexpr Index kAhead = 16, kLine = 64 / Index(sizeof(T));
-  const bool fetch = depth >= 4 * kLine;
-  const Index whole = depth - depth % 4;
-  Index j = 0;
-  for (; j + 4 <= width; j += 4)
-    for (Index p = 0; p < whole; p += 4) {
-      if (fetch && p % kLine == 0)
-        for (Index r = 0; r < 4; ++r) __builtin_prefetch(from + (j + kAhead + r) * from_stride + p);
-      transpose_4x4(from + j * from_stride + p, from_stride, to + p * to_stride + j, to_stride);
-    }
-  for (Index r = j; r < width; ++r)
-    for (Index p = 0; p < whole; ++p) to[p * to_stride + r] = from[r * from_stride + p];
-  for (Index p = whole; p < depth; ++p)
-    for (Index r = 0; r < width; ++r) to[p * to_stride + r] = from[r * from_stride + p];
 }
 
 /// One panel of c, kVecs vectors wide: rows [i0, i1), columns [j0, j0 + width).
@@ -203,7 +166,8 @@ struct Panel {
     return {s.b + p0 * s.ldb + j0, s.ldb, end < 0 ? 0 : max<Index>(0, end / s.ldb + 1 - p0)};
   }
 
-  void run(Index i0, Index i1) {
+  /// Not inlined: together, all panels would be too much for the compiler, which then spills pointers.
+  [[gnu::noinline]] void run(Index i0, Index i1) {
     if (s.bias)
       for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
     const bool transposed = s.layout == Layout::kNT;
@@ -223,7 +187,7 @@ struct Panel {
         b = in_place(p0);
       } else if (transposed) {
         transpose(s.b + j0 * s.ldb + p0, s.ldb, width, depth, packed, kStride);
-      } else {
+      } else if constexpr (kVecs <= kVectors) {  // wider panels have few rows
         tile_at<kRows, true>(i0, p0, depth, in_place(p0), packed);
         i += kRows;
       }
@@ -250,27 +214,23 @@ void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
   run_panel<T, kWidest, A>(s, j0, width, i0, i1);
 }
 
-/// Columns of c up to which vectors are better filled along its rows: few if a must be transposed for that,
-/// more if it is stored so.
-template <typename T>
-inline constexpr Index kNarrow = 3 * kLanes<T> / 8;
-inline constexpr Index kNarrowStored = 10;
+/// Columns of c up to which vectors are better filled along its rows, if a is stored so.
+inline constexpr Index kNarrow = 10;
 
 template <typename T>
 bool is_narrow(const Product<T>& s) {
-  return s.n <= (s.layout == Layout::kTN ? kNarrowStored : kNarrow<T>) && s.m >= 2 * kColumns<T> && !s.rows &&
-         !s.accumulate && !s.bias;
+  return s.layout == Layout::kTN && s.n <= kNarrow && s.n % kLanes<T> != 0 && s.m >= 2 * kLanes<T> &&
+         !s.rows && !s.accumulate && !s.bias;
 }
 
 /// The rows [j0, ...) of a narrow c as columns: c^T = b^T a^T.
 template <typename T>
 Product<T> turned(const Product<T>& s, Index j0, T* c) {
-  const bool stored = s.layout == Layout::kTN;
   Product<T> result;
-  result.layout = stored ? Layout::kTN : Layout::kNT;
+  result.layout = Layout::kTN;
   result.m = s.n, result.n = s.m - j0, result.k = s.k;
   result.a = s.b, result.lda = s.ldb;
-  result.b = s.a + (stored ? j0 : j0 * s.lda), result.ldb = s.lda;
+  result.b = s.a + j0, result.ldb = s.lda;
   result.c = c, result.ldc = kColumns<T>;
   return result;
 }
@@ -279,27 +239,23 @@ template <typename T>
 void run_narrow(const Product<T>& s, Index begin, Index end) {
   for (Index unit = begin; unit < end; ++unit) {
     const Index j0 = unit * kColumns<T>, width = min(kColumns<T>, s.m - j0);
-    alignas(64) T part[kNarrowStored * kColumns<T>];
+    alignas(64) T part[kNarrow * kColumns<T>];
     const Product<T> t = turned(s, j0, part);
-    if (s.layout == Layout::kNT) {
-      run_panel<T, RowsOfA>(t, 0, width, 0, t.m);
-    } else {
-      run_panel<T, ColumnsOfA>(t, 0, width, 0, t.m);
-    }
+    run_panel<T, ColumnsOfA>(t, 0, width, 0, t.m);
     transpose(part, kColumns<T>, s.n, width, s.c + j0 * s.ldc, s.ldc);
     finish(s, j0, width, 0, s.n);
   }
 }
 
 template <typename T>
-Index units(const Product<T>& s) {
-  if (is_thin(s)) return count_units(thin(s).s, kBlock, kThinColumns);
+Index units_of(const Product<T>& s) {
+  if (is_thin(s)) return thin_units(s);
   if (is_narrow(s)) return (s.m + kColumns<T> - 1) / kColumns<T>;
   return count_units(s, kBlock, columns(s));
 }
 
 template <typename T>
-void run(const Product<T>& s, Index begin, Index end) {
+void run_units(const Product<T>& s, Index begin, Index end) {
   if (is_thin(s)) return run_thin(s, begin, end);
   if (is_narrow(s)) return run_narrow(s, begin, end);
   each_panel(s, kBlock, columns(s), begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
@@ -311,6 +267,38 @@ void run(const Product<T>& s, Index begin, Index end) {
       run_panel<T, ColumnsOfA>(s, j0, width, i0, i1);
     }
   });
+}
+
+/// Elements of a from which cutting a product in two pays for itself.
+inline constexpr Index kCut = 4096;
+
+/// Whole vectors of columns, and the rest as a product of its own where that is faster than a vector most of
+/// whose lanes are empty.
+template <typename T>
+struct Parts {
+  Product<T> whole, rest;
+
+  explicit Parts(const Product<T>& s) : whole(s), rest(s) {
+    const Index over = s.n % kLanes<T>, j0 = s.n - over;
+    rest.n = 0;
+    if (over == 0 || j0 < 2 * kLanes<T> || s.m * s.k < kCut || is_thin(s) || is_narrow(s)) return;
+    const Product<T> last = columns_of(s, j0, over);
+    if (is_thin(last) || is_narrow(last)) whole.n = j0, rest = last;
+  }
+};
+
+template <typename T>
+Index units(const Product<T>& s) {
+  const Parts<T> parts(s);
+  return units_of(parts.whole) + (parts.rest.n > 0 ? units_of(parts.rest) : 0);
+}
+
+template <typename T>
+void run(const Product<T>& s, Index begin, Index end) {
+  const Parts<T> parts(s);
+  const Index whole = units_of(parts.whole);
+  if (begin < whole) run_units(parts.whole, begin, min(end, whole));
+  if (end > whole) run_units(parts.rest, max<Index>(begin, whole) - whole, end - whole);
 }
 
 }  // namespace

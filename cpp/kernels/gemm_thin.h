@@ -3,6 +3,7 @@
 // in.
 #pragma once
 
+#include "kernels/gemm_transpose.h"
 #include "kernels/units.h"
 #include "kernels/vector.h"
 
@@ -13,7 +14,7 @@ namespace {
 inline constexpr Index kDotRows = 8;
 
 /// Bytes of a single row of c from which row by row of b is faster than panel by panel.
-inline constexpr Index kStreamedBytes = 1024;
+inline constexpr Index kStreamedBytes = 1025;
 
 /// Columns of a unit, and of how many units a thread takes at a time: long rows of b are read as they lie.
 inline constexpr Index kThinColumns = 512, kThinUnits = 8;
@@ -40,11 +41,21 @@ bool has_one_column(const Product<T>& s) {
   return s.n == 1 && s.ldc == 1 && (s.layout == Layout::kNT || s.ldb == 1);
 }
 
+/// Whether the columns of c are so few that scalar products along k are faster than vectors along its rows,
+/// the last of them mostly empty. Counted per row of c in eighths of a multiply-add: a vector of a scalar
+/// product takes ten, adding up its lanes 16, and where b lies along n, transposing an element of it twelve.
+template <typename T>
+bool has_few_columns(const Product<T>& s) {
+  constexpr Index kW = kLanes<T>;
+  if (s.layout == Layout::kTN || s.n >= (s.layout == Layout::kNT ? 2 * kW : kW)) return false;
+  const Index transposition = s.layout == Layout::kNT ? 0 : 12 * s.n * s.k / max<Index>(s.m, 1);
+  return s.n * (10 * s.k / kW + 16) + transposition < (s.n + kW - 1) / kW * 8 * s.k;
+}
+
 template <typename T>
 bool is_thin(const Product<T>& s) {
-  if (has_one_column(s)) return true;
-  if (s.layout == Layout::kNT) return s.m <= kDotRows;
-  return s.m == 1 && s.n * Index(sizeof(T)) >= kStreamedBytes;
+  return has_one_column(s) || (s.layout == Layout::kNT && s.m <= kDotRows) ||
+         (s.m == 1 && s.n * Index(sizeof(T)) >= kStreamedBytes) || has_few_columns(s);
 }
 
 template <typename T>
@@ -94,65 +105,144 @@ void stream(const Thin<T>& t, Index j0, Index width) {
 template <int kRows, int kColumns, typename T>
 INITCORE_INLINE void dots(const Thin<T>& t, Index i0, Index j0) {
   constexpr Index kStep = kLanes<T>;
+  const Index k = t.s.k, rest = k % kStep;
   const T *a[kRows], *b[kColumns];
-  for (int i = 0; i < kRows; ++i) a[i] = t.s.a + (t.s.rows ? t.s.rows[i0 + i] : i0 + i) * t.s.lda;
-  for (int j = 0; j < kColumns; ++j) b[j] = t.b(j0 + j);
-  Vector<T> sum[kRows][kColumns] = {};
-  Index p = 0;
-  for (; p + kStep <= t.s.k; p += kStep) {
+  Vector<T> sum[kRows][4];
 #pragma GCC unroll 4
-    for (int j = 0; j < kColumns; ++j) {
-      const Vector<T> column = load(b[j] + p);
+  for (int i = 0; i < kRows; ++i) {
+    a[i] = t.s.a + (t.s.rows ? t.s.rows[i0 + i] : i0 + i) * t.s.lda;
 #pragma GCC unroll 4
-      for (int i = 0; i < kRows; ++i) sum[i][j] += load(a[i] + p) * column;
-    }
+    for (int j = 0; j < 4; ++j) sum[i][j] = Vector<T>{};
   }
-  if (const Index rest = t.s.k - p) {
+#pragma GCC unroll 4
+  for (int j = 0; j < kColumns; ++j) b[j] = t.b(j0 + j);
+  const auto step = [&](auto read) INITCORE_ALWAYS {
     Vector<T> row[kRows];
-    for (int i = 0; i < kRows; ++i) row[i] = load_last(a[i], t.s.k, rest);
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i) row[i] = read(a[i]);
 #pragma GCC unroll 4
     for (int j = 0; j < kColumns; ++j) {
-      const Vector<T> column = load_last(b[j], t.s.k, rest);
+      const Vector<T> column = read(b[j]);
 #pragma GCC unroll 4
       for (int i = 0; i < kRows; ++i) sum[i][j] += row[i] * column;
     }
+  };
+  for (Index p = 0; p + kStep <= k; p += kStep) step([p](const T* x) INITCORE_ALWAYS { return load(x + p); });
+  if (k < kStep) {
+    step([k](const T* x) INITCORE_ALWAYS { return load_first(x, k); });
+  } else if (rest) {
+    step([k, rest](const T* x) INITCORE_ALWAYS { return load_last(x, k, rest); });
   }
+  constexpr int kR = kSumRows<T>, kC = kSumColumns<T>;
+  ShortVector<T, kC> total[kRows][4 / kC];
 #pragma GCC unroll 4
-  for (int i = 0; i < kRows; ++i) {
-    T* const c = t.s.c + (i0 + i) * t.s.ldc;
-    T total[kColumns];
-    if constexpr (kColumns == 4) {
-      sums_of_lanes<T>(sum[i], total);
-    } else {
-      for (int j = 0; j < kColumns; ++j) total[j] = sum_of_lanes<T>(sum[i][j]);
+  for (int i = 0; i < kRows; i += kR)
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j += kC) {
+      Vector<T> part[kR * kC];
+#pragma GCC unroll 16
+      for (int q = 0; q < kR * kC; ++q)
+        part[q] = i + q % kR < kRows ? sum[i + q % kR][j + q / kR] : Vector<T>{};
+      const Vector<T> sums = sums_of_lanes<T>(part);
+      [&]<int... r>(std::integer_sequence<int, r...>) INITCORE_ALWAYS {
+        ((i + r < kRows ? void(total[i + r][j / kC] = lanes_from<r * kC, kC, T>(sums)) : void()), ...);
+      }(std::make_integer_sequence<int, kR>{});
     }
-    for (int j = 0; j < kColumns; ++j) c[j0 + j] = t.start(i0 + i, j0 + j) + total[j];
+  const bool fresh = !t.s.accumulate && !t.s.bias;
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumns; j += kC) {
+      if (!fresh)
+        for (int q = 0; q < min(kC, kColumns - j); ++q) total[i][j / kC][q] += t.start(i0 + i, j0 + j + q);
+      __builtin_memcpy(t.s.c + (i0 + i) * t.s.ldc + j0 + j, &total[i][j / kC],
+                       min(kC, kColumns - j) * sizeof(T));
+    }
+}
+
+/// The last rows, fewer than kRows: dispatches to just that many.
+template <int kRows, int kColumns, typename T>
+INITCORE_INLINE void last_dots(const Thin<T>& t, Index i, Index rows, Index j) {
+  if constexpr (kRows > 0) {
+    if (rows == kRows) return dots<kRows, kColumns>(t, i, j);
+    last_dots<kRows - 1, kColumns>(t, i, rows, j);
   }
 }
 
-/// Rows [i, i + rows), rows <= kRows: dispatches to just that many.
-template <int kRows, typename T>
-void dots_of(const Thin<T>& t, Index i, Index rows, Index j0, Index width) {
-  if constexpr (kRows > 0) {
-    if (rows < kRows) return dots_of<kRows - 1>(t, i, rows, j0, width);
-    Index j = j0;
-    for (; j + 4 <= j0 + width; j += 4) dots<kRows, 4>(t, i, j);
-    for (; j < j0 + width; ++j) dots<kRows, 1>(t, i, j);
+/// Rows [i, i1) of columns [j, j + width), width <= kColumns: dispatches to just that many.
+template <int kColumns, typename T>
+void dots_below(const Thin<T>& t, Index i, Index i1, Index j, Index width) {
+  if constexpr (kColumns > 0) {
+    if (width < kColumns) return dots_below<kColumns - 1>(t, i, i1, j, width);
+    for (; i + 4 <= i1; i += 4) dots<4, kColumns>(t, i, j);
+    last_dots<3, kColumns>(t, i, i1 - i, j);
   }
+}
+
+/// Rows [i0, i1) and columns [j0, j0 + width), in parts that stay in the L1 cache: so many rows of a, and so
+/// many bytes of them and of four columns of b.
+template <typename T>
+void all_dots(const Thin<T>& t, Index i0, Index i1, Index j0, Index width) {
+  constexpr Index kRows = 8, kMost = 32768 / Index((kRows + 4) * sizeof(T));
+  const Index chunks = i1 - i0 <= 4 ? 1 : max<Index>(1, (t.s.k + kMost - 1) / kMost);
+  Thin<T> part = t;
+  Index p0 = 0;
+  for (Index chunk = 1; chunk <= chunks; ++chunk) {  // once even with k = 0: c still becomes the bias
+    part.s.k = t.s.k * chunk / chunks / kLanes<T> * kLanes<T>;
+    if (chunk == chunks) part.s.k = t.s.k;
+    part.s.k -= p0;
+    for (Index i = i0; i < i1; i += kRows)
+      for (Index j = 0; j < width; j += 4)
+        dots_below<4>(part, i, min(i1, i + kRows), j0 + j, min<Index>(4, width - j));
+    p0 += part.s.k;
+    part.s.a = t.s.a + p0;
+    part.s.b = t.s.b + p0;
+    part.s.accumulate = true;
+  }
+}
+
+/// The same where the columns of b must first be made to lie along k, so much of them at a time.
+template <typename T>
+void transposed_dots(const Thin<T>& t, Index i0, Index i1, Index width) {
+  constexpr Index kPacked = 32768 / sizeof(T);
+  alignas(64) T packed[kPacked];
+  Thin<T> part = t;
+  part.s.layout = Layout::kNT;
+  part.s.b = packed;
+  for (Index p0 = 0; p0 < t.s.k; p0 += part.s.k) {
+    part.s.k = part.s.ldb = min(t.s.k - p0, kPacked / width);
+    transpose(t.s.b + p0 * t.s.ldb, t.s.ldb, part.s.k, width, packed, part.s.k);
+    part.s.a = t.s.a + p0;
+    part.s.accumulate = t.s.accumulate || p0 > 0;
+    all_dots(part, i0, i1, 0, width);
+  }
+}
+
+template <typename T>
+Index thin_columns(const Product<T>& s) {
+  return s.layout == Layout::kNN && s.m > 1 ? s.n : kThinColumns;
+}
+
+template <typename T>
+Index thin_units(const Product<T>& s) {
+  const Thin<T> t = thin(s);
+  return count_units(t.s, kBlock, thin_columns(t.s));
 }
 
 template <typename T>
 void run_thin(const Product<T>& s, Index begin, Index end) {
   const Thin<T> t = thin(s);
   each_panel(
-      t.s, kBlock, kThinColumns, begin, end,
-      [&t](Index j0, Index width, Index, Index) {
+      t.s, kBlock, thin_columns(t.s), begin, end,
+      [&t](Index j0, Index width, Index i0, Index i1) {
         if (t.s.layout == Layout::kNT) {
-          for (Index i = 0; i < t.s.m; i += 4) dots_of<4>(t, i, min<Index>(4, t.s.m - i), j0, width);
-        } else {
+          all_dots(t, i0, i1, j0, width);
+        } else if (t.s.m == 1) {
           stream(t, j0, width);
+        } else {
+          transposed_dots(t, i0, i1, width);
         }
-        finish(t.s, 0, t.s.m, j0, width);
+        finish(t.s, i0, i1 - i0, j0, width);
       },
       kThinUnits);
 }

@@ -10,6 +10,18 @@ namespace {
 /// Rows of a block: a multiple of the heights of all tiles in registers.
 inline constexpr Index kBlock = 48;
 
+/// Columns [j0, j0 + width) of c as a product of its own.
+template <typename T>
+Product<T> columns_of(const Product<T>& s, Index j0, Index width) {
+  Product<T> part = s;
+  part.n = width;
+  part.b += s.layout == Layout::kNT ? j0 * s.ldb : j0;
+  part.c += j0;
+  for (const T** other : {&part.bias, &part.x, &part.y})
+    if (*other) *other += j0;
+  return part;
+}
+
 /// How many units there are. A unit is one block of `rows` of one panel of `columns`.
 template <typename T>
 Index count_units(const Product<T>& s, Index rows, Index columns) {

@@ -77,10 +77,9 @@ INITCORE_INLINE Vector<T> load_first(const T* x, Index n) {
   return load(lanes);
 }
 
-/// The last `rest` of n numbers, rest less than a vector has lanes; zeros in the lanes before or behind them.
+/// The last `rest` of n numbers, rest less than a vector has lanes and n not; zeros in the lanes before them.
 template <typename T>
 INITCORE_INLINE Vector<T> load_last(const T* x, Index n, Index rest) {
-  if (n < kLanes<T>) return load_first(x, n);
   using Integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
   Vector<Integer> lane;
   for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
@@ -104,6 +103,14 @@ struct ShortVectorOf {
 template <typename T, int kCount>
 using ShortVector = typename ShortVectorOf<T, kCount>::Type;
 
+/// Lanes [kAt, kAt + kCount) of v.
+template <int kAt, int kCount, typename T>
+INITCORE_INLINE ShortVector<T, kCount> lanes_from(Vector<T> v) {
+  return [v]<int... i>(std::integer_sequence<int, i...>) INITCORE_ALWAYS {
+    return __builtin_shufflevector(v, v, (kAt + i)...);
+  }(std::make_integer_sequence<int, kCount>{});
+}
+
 /// The lower half of the lanes plus the upper half, and so on until kLeft are left.
 template <int kLeft, typename T, int kCount>
 INITCORE_INLINE ShortVector<T, kLeft> folded(ShortVector<T, kCount> v) {
@@ -125,20 +132,40 @@ INITCORE_INLINE T sum_of_lanes(Vector<T> v) {
   return last[0] + last[1];
 }
 
-/// sum[i] = the sum of all lanes of v[i].
+/// Columns and rows of totals that sums_of_lanes makes at once: pieces of 16 bytes, as many as fit.
 template <typename T>
-INITCORE_INLINE void sums_of_lanes(const Vector<T> (&v)[4], T* sum) {
-  if constexpr (kLanes<T> < 4) {
-    for (int i = 0; i < 4; ++i) sum[i] = sum_of_lanes<T>(v[i]);
+inline constexpr int kSumColumns = 16 / int(sizeof(T));
+template <typename T>
+inline constexpr int kSumRows = kLanes<T> / kSumColumns<T>;
+
+/// x and y hold segments of kBlock lanes each: the halves of every segment, added; those of x before those of
+/// y, in each group of kGroup lanes.
+template <typename T, int kGroup, int kBlock>
+INITCORE_INLINE Vector<T> halved(Vector<T> x, Vector<T> y) {
+  constexpr auto lane = [](int i, int odd) {
+    constexpr int kHalf = kBlock / 2, kSegments = kGroup / kBlock;
+    const int segment = i % kGroup / kHalf;
+    return i / kGroup * kGroup + segment % kSegments * kBlock + i % kHalf + odd * kHalf +
+           segment / kSegments * kLanes<T>;
+  };
+  return [&]<int... i>(std::integer_sequence<int, i...>) INITCORE_ALWAYS {
+    return __builtin_shufflevector(x, y, lane(i, 0)...) + __builtin_shufflevector(x, y, lane(i, 1)...);
+  }(std::make_integer_sequence<int, kLanes<T>>{});
+}
+
+/// The sums of all lanes of as many vectors as each has lanes: of v[column * kSumRows + row] in lane
+/// row * kSumColumns + column.
+template <typename T, int kBlock = kLanes<T>>
+INITCORE_INLINE Vector<T> sums_of_lanes(const Vector<T> (&v)[kBlock]) {
+  if constexpr (kBlock == 1) {
+    return v[0];
   } else {
-    using Quad = ShortVector<T, 4>;
-    const auto pair = [](Vector<T> low, Vector<T> high) INITCORE_ALWAYS {
-      const Quad x = folded<4, T, kLanes<T>>(low), y = folded<4, T, kLanes<T>>(high);
-      return __builtin_shufflevector(x, y, 0, 4, 1, 5) + __builtin_shufflevector(x, y, 2, 6, 3, 7);
-    };
-    const Quad x = pair(v[0], v[1]), y = pair(v[2], v[3]);
-    const Quad sums = __builtin_shufflevector(x, y, 0, 1, 4, 5) + __builtin_shufflevector(x, y, 2, 3, 6, 7);
-    __builtin_memcpy(sum, &sums, sizeof sums);
+    Vector<T> half[kBlock / 2];
+#pragma GCC unroll 8
+    for (int i = 0; i < kBlock / 2; ++i)
+      half[i] =
+          halved<T, (kBlock > kSumColumns<T> ? kLanes<T> : kSumColumns<T>), kBlock>(v[2 * i], v[2 * i + 1]);
+    return sums_of_lanes<T, kBlock / 2>(half);
   }
 }
 
