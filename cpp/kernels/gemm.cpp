@@ -272,33 +272,31 @@ void run_units(const Product<T>& s, Index begin, Index end) {
 /// Elements of a from which cutting a product in two pays for itself.
 inline constexpr Index kCut = 4096;
 
-/// Whole vectors of columns, and the rest as a product of its own where that is faster than a vector most of
-/// whose lanes are empty.
+/// The columns of c in whole vectors, if the rest is faster as a product of its own than as a vector most of
+/// whose lanes are empty; else all of them.
 template <typename T>
-struct Parts {
-  Product<T> whole, rest;
-
-  explicit Parts(const Product<T>& s) : whole(s), rest(s) {
-    const Index over = s.n % kLanes<T>, j0 = s.n - over;
-    rest.n = 0;
-    if (over == 0 || j0 < 2 * kLanes<T> || s.m * s.k < kCut || is_thin(s) || is_narrow(s)) return;
-    const Product<T> last = columns_of(s, j0, over);
-    if (is_thin(last) || is_narrow(last)) whole.n = j0, rest = last;
-  }
-};
+Index whole_columns(const Product<T>& s) {
+  const Index rest = s.n % kLanes<T>, whole = s.n - rest;
+  if (rest == 0 || whole < 2 * kLanes<T> || s.m * s.k < kCut || is_thin(s) || is_narrow(s)) return s.n;
+  const Product<T> last = columns_of(s, whole, rest);
+  return is_thin(last) || is_narrow(last) ? whole : s.n;
+}
 
 template <typename T>
 Index units(const Product<T>& s) {
-  const Parts<T> parts(s);
-  return units_of(parts.whole) + (parts.rest.n > 0 ? units_of(parts.rest) : 0);
+  const Index whole = whole_columns(s);
+  if (whole == s.n) return units_of(s);
+  return units_of(columns_of(s, 0, whole)) + units_of(columns_of(s, whole, s.n - whole));
 }
 
 template <typename T>
 void run(const Product<T>& s, Index begin, Index end) {
-  const Parts<T> parts(s);
-  const Index whole = units_of(parts.whole);
-  if (begin < whole) run_units(parts.whole, begin, min(end, whole));
-  if (end > whole) run_units(parts.rest, max<Index>(begin, whole) - whole, end - whole);
+  const Index whole = whole_columns(s);
+  if (whole == s.n) return run_units(s, begin, end);
+  const Product<T> first = columns_of(s, 0, whole), last = columns_of(s, whole, s.n - whole);
+  const Index units = units_of(first);
+  if (begin < units) run_units(first, begin, min(end, units));
+  if (end > units) run_units(last, max(begin, units) - units, end - units);
 }
 
 }  // namespace

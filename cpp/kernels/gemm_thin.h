@@ -47,7 +47,7 @@ bool has_one_column(const Product<T>& s) {
 template <typename T>
 bool has_few_columns(const Product<T>& s) {
   constexpr Index kW = kLanes<T>;
-  if (s.layout == Layout::kTN || s.n >= (s.layout == Layout::kNT ? 2 * kW : kW)) return false;
+  if (s.layout == Layout::kTN || s.k < 2 * kW || s.n >= (s.layout == Layout::kNT ? 2 * kW : kW)) return false;
   const Index transposition = s.layout == Layout::kNT ? 0 : 12 * s.n * s.k / max<Index>(s.m, 1);
   return s.n * (10 * s.k / kW + 16) + transposition < (s.n + kW - 1) / kW * 8 * s.k;
 }
