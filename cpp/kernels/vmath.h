@@ -118,8 +118,11 @@ template <typename V>
 INITCORE_INLINE V exp_tail(V r, Scalar<V> t = 1, Scalar<V> factor = 1) {
   const Scalar<V> t2 = t * t, t4 = t2 * t2, f = factor, f4 = f * t4;
   if constexpr (kSingle<V>) {
-    return polynomial(r, f * 0.5f, f * t * 0.166665448f, f * t2 * 0.0416668455f, f * t * t2 * 0.00836641481f,
-                      f4 * 0.00138990544f);
+    const Scalar<V> c0 = f * 0.5f, c1 = f * t * 0.166665448f, c2 = f * t2 * 0.0416668455f,
+                    c3 = f * t * t2 * 0.00836641481f, c4 = f4 * 0.00138990544f;
+    if constexpr (kFused) return polynomial(r, c0, c1, c2, c3, c4);
+    // Multiplying and adding apart takes long: two halves side by side.
+    return polynomial(r, c0, c1) + r * r * (polynomial(r, c2, c3) + r * r * c4);
   } else {
     return polynomial(r, f * 0.50000000000000011, f * t * 0.16666666666666668, f * t2 * 0.041666666666620626,
                       f * t * t2 * 0.0083333333333291913, f4 * 0.0013888888918945337,
