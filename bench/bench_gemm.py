@@ -24,7 +24,7 @@ def bench_matmul_float64(measure, layout, threads):
 # From 1 up: around vectors and tiles, few rows, few columns, long ones.
 CUBES = [1, 2, 4, 8, 16, 17, 24, 32, 48, 64, 65, 96, 100, 128, 130, 192, 200, 256, 258, 384, 512]
 THIN = [(1, 64, 64), (1, 784, 128), (1, 128, 784), (1, 1024, 1024), (2, 512, 512), (4, 256, 1024)]
-THIN += [(8, 128, 784), (32, 1, 128), (32, 10, 128), (784, 10, 64), (1000, 3, 50)]
+THIN += [(8, 128, 784), (32, 1, 128), (32, 10, 128), (784, 8, 64), (784, 10, 64), (1000, 3, 50)]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -4,7 +4,7 @@
 // panel. A panel of b that few rows of c need is read where it lies. Else up to kDepth of its rows at a time
 // are packed (which absorbs transposition, ragged edges and leading dimensions), then tile() runs down the
 // rows of c with them in the L1 cache. An element of c is always summed over k in the same order, so neither
-// threads nor tiles change its bits. Products with few rows of c, or one column, have loops of their own in
+// threads nor tiles change its bits. Products with few rows or columns of c have loops of their own in
 // gemm_thin.h.
 #include "kernels/gemm.h"
 
