@@ -74,6 +74,8 @@ SPLIT = [
     (through_others, 32),
     (lambda m, x: m.kernel(x).chunk(3, dim=-1), 48),
     (lambda m, x: torch.chunk(m.kernel(x), 3, dim=2), 48),
+    (lambda m, x: [*m.kernel(x).chunk(3, dim=-1)], 48),
+    (lambda m, x: (lambda q, k, v: (q, k, v))(*m.kernel(x).split([16, 16, 16], -1)), 48),
     (lambda m, x: m.kernel(x).split(16, dim=2), 48),
     (lambda m, x: torch.split(m.kernel(x), [16, 8, 8], dim=-1), 32),
     (lambda m, x: m.kernel(x).split(20, -1), 48),

@@ -65,6 +65,21 @@ def argument(node: Any, place: int, *names: str, usual: Any = None) -> Any:
     return next((node.kwargs[name] for name in names if name in node.kwargs), usual)
 
 
+class _Proxy(torch.fx.Proxy):
+    """Stands for a value; has a length, which f(*values) asks for, if it is the pieces of a tensor."""
+
+    def __len__(self) -> int:
+        return _pieces(self.node) or super().__len__()
+
+
+def _pieces(node: torch.fx.Node) -> int:
+    """Into how many pieces a call cuts a tensor; 0 if that is not known."""
+    sizes = argument(node, 1, "chunks", "split_size", "split_size_or_sections", "split_sizes")
+    known = {"chunk": sizes, "split": len(sizes) if isinstance(sizes, tuple | list) else 0}
+    count = known.get(called(node), 0)
+    return count if isinstance(count, int) else 0
+
+
 class _Tracer(torch.fx.Tracer):
     """Keeps whole what has parameters and no parts, what is PyTorch's, and what is an activation.
 
@@ -87,11 +102,12 @@ class _Tracer(torch.fx.Tracer):
         """Leave out hooks, which may do anything: those of FSDP gather tensors, and remember that."""
         return super().call_module(m, m.forward, args, kwargs)
 
+    def proxy(self, node: torch.fx.Node) -> torch.fx.Proxy:
+        return _Proxy(node, self)
+
     def iter(self, obj: torch.fx.Proxy) -> Iterator[Any]:
         """Let what a tensor is cut into be gone through, where its number is known."""
-        sizes = argument(obj.node, 1, "chunks", "split_size", "split_size_or_sections", "split_sizes")
-        known = {"chunk": sizes, "split": len(sizes) if isinstance(sizes, tuple | list) else None}
-        count = known.get(called(obj.node))
+        count = _pieces(obj.node)
         found: Iterator[Any] = iter([obj[i] for i in range(count)]) if count else super().iter(obj)
         return found
 
