@@ -131,18 +131,25 @@ class LayerScale(L.Layer):
         self.shift = self.add_weight(shape=shape[-1:], name="shift", initializer="ones")
 
     def call(self, x):
-        return self.gamma * x + self.shift
+        return self.gamma * x + ops.expand_dims(self.shift, 0)
+
+
+class Reshaped(LayerScale):
+    """The same, by what is computed of its tensors without what goes through."""
+
+    def call(self, x):
+        return ops.cast(ops.reshape(self.gamma, (1, -1)), x.dtype) * x + self.shift
 
 
 def scaled_block(own):
     x = keras.Input((4,))
     if own:
-        y = LayerScale(name="scale")(L.Dense(4, name="b")(L.Dense(4, activation="relu", name="a")(x)))
+        y = own(name="scale")(L.Dense(4, name="b")(L.Dense(4, activation="relu", name="a")(x)))
         return keras.Model(x, L.Add()([x, y]))
     return model(lambda m, x: x + m.p * relu_of(m.a, m.b, x))
 
 
-@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("own", [LayerScale, Reshaped, None])
 @pytest.mark.parametrize("name", list(residual.SCHEMES))
 def test_only_what_multiplies_is_a_multiplier(name, own):
     made = scaled_block(own)

@@ -153,6 +153,28 @@ def test_the_table_says_what_was_not_scaled():
         assert ("not scaled" in row.why) == (row.role == "kernel" and row.name not in scaled), row
 
 
+class Cell(L.Layer):
+    """Of a recurrent layer, with a dense layer as a part."""
+
+    state_size = 8
+
+    def __init__(self):
+        super().__init__()
+        self.inner = L.Dense(8)
+
+    def build(self, shape):
+        self.inner.build((None, 8 + shape[-1]))
+
+    def call(self, x, states):
+        h = ops.tanh(self.inner(ops.concatenate([x, states[0]], -1)))
+        return h, [h]
+
+
+def test_kernels_within_recurrent_layers_stay():
+    model = keras.Sequential([keras.Input((5, 4)), L.RNN(Cell()), L.Dense(3)])
+    assert [row.name for row in lsuv(model, X[:, 0, :5])] == ["dense"]
+
+
 def test_channels_first():
     model, x = keras.Sequential([keras.Input((4, 8, 8)), L.Conv2D(6, 3, data_format="channels_first")]), X
     x = x.transpose(0, 3, 1, 2)

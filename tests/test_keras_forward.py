@@ -167,6 +167,29 @@ def test_without_shapes_the_table_says_what_to_do():
         ic.initialize(keras.Sequential([L.Dense(3)]))
 
 
+def test_losses_and_other_ends_of_a_call():
+    def call(m, x):
+        y = m.a(x)
+        m.add_loss(ops.mean(y**2))
+        return {"y": ops.relu(y), "both": (x, y)}
+
+    model = made(call, a=L.Dense(4, activity_regularizer="l2", name="a"))
+    assert feeds(model) == {"a/kernel": "relu"}
+
+
+def test_layers_around_others():
+    layers = [
+        L.TimeDistributed(L.Dense(4)),
+        L.ReLU(),
+        L.SpectralNormalization(L.Dense(4)),
+        L.Activation("tanh"),
+    ]
+    assert list(feeds(keras.Sequential([keras.Input((5, 4)), *layers])).values()) == ["relu", "tanh"]
+    alone = L.Dense(4)
+    alone.build((None, 4))
+    assert feeds(alone) == {"kernel": "no activation"}
+
+
 def test_the_model_is_as_before():
     def call(m, x):
         m.last = x * m.p

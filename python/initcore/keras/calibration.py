@@ -132,7 +132,8 @@ def _kernels(model: Any) -> Iterator[_Kernel]:
         while around is not None and isinstance(around.layer, keras.layers.Wrapper):
             outer, around = around.layer, around.within
         attends = around is not None and isinstance(around.layer, ATTENTION)
-        if not of_keras(named.layer) or (attends and named.layer.name != "attention_output"):
+        recurs = any(isinstance(layer, keras.layers.RNN) for layer in named.around())
+        if not of_keras(named.layer) or recurs or (attends and named.layer.name != "attention_output"):
             continue
         for variable in named.layer._trainable_variables:
             part = roles.of(named.layer, variable.name)

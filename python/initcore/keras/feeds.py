@@ -18,7 +18,7 @@ from initcore.apply.parameter import Feeds, Function, Parts
 from initcore.keras.forward import ATTENTION
 from initcore.keras.naming import Named
 from initcore.keras.tensors import values_of
-from initcore.keras.tracing import Graph
+from initcore.keras.tracing import Graph, composite
 
 
 def _words(text: str) -> frozenset[str]:
@@ -75,11 +75,12 @@ def of(graphs: Sequence[Graph]) -> Callable[[Named], Feeds]:
         if own is not None:
             return own
         how = "the model's forward does not come to it"
-        while within is not None:
-            if isinstance(within.layer, (keras.layers.Wrapper, *ATTENTION)) and id(within.layer) in calls:
-                return merged(calls[id(within.layer)])
-            how = closed.get(id(within.layer), how)
-            within = within.within
+        if within is None and not composite(layer):
+            return Feeds(None, how="the model ends there")
+        for outer in named.around():
+            if isinstance(outer, (keras.layers.Wrapper, *ATTENTION)) and id(outer) in calls:
+                return merged(calls[id(outer)])
+            how = closed.get(id(outer), how)
         return Feeds(known=False, how=how)
 
     return feeds

@@ -70,8 +70,11 @@ def branches(model: Any) -> dict[str, Place]:
 
 
 def _described(places: list[_Place], fed: Callable[[Named], Feeds], activation: Any) -> Parameter:
-    (named, variable), *others = places
-    part = roles.of(named.layer, variable.name)
+    parts = [roles.of(place.named.layer, place.variable.name) for place in places]
+    # An embedding that is a kernel too is one; a layer that wraps another one may have its tensors as well.
+    known = [i for role in ("embedding", "kernel") for i, part in enumerate(parts) if part.role == role]
+    which = next(iter(known), 0)
+    (named, variable), part = places[which], parts[which]
     goes = part.feeds or (fed(named) if part.role == "kernel" else Feeds(None))
     if not goes.known and activation is not None:
         goes = replace(goes, function=activation, known=True, how="as said")
@@ -93,7 +96,8 @@ def _described(places: list[_Place], fed: Callable[[Named], Feeds], activation: 
         layout,
         goes,
         owners=tuple(place.named.layer for place in places),
-        aliases=tuple(place.full_name for place in others),
+        aliases=tuple(place.full_name for place in places[1:]),
+        roles=tuple(part.role for part in parts),
         start=part.start,
         left="" if floating else f"not of floating point numbers: {variable.dtype}",
     )

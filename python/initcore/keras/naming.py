@@ -20,6 +20,13 @@ class Named(NamedTuple):
         """Return the name in the model of a tensor that the layer calls so."""
         return f"{self.name}/{tensor}" if self.name else tensor
 
+    def around(self) -> Iterator[Any]:
+        """Yield the layers that this one is a part of, the next one first."""
+        within = self.within
+        while within is not None:
+            yield within.layer
+            within = within.within
+
 
 def layers(model: Any) -> Iterator[Named]:
     """Yield every layer once.

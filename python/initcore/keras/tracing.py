@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import keras
 
 from initcore.apply.graph import Node, Tensor
+from initcore.keras.marks import Marks
 
 _SIZE = 64  # stands for a dimension that is not known; 2 for the first, of examples
 _OPERATORS = tuple(f"__{name}__" for name in ("add", "sub", "mul", "truediv", "pow", "matmul"))
@@ -87,14 +88,18 @@ def graph_of(layer: Any, describe: Describe) -> Graph:
     >>> [type(step.operation).__name__ for step in graph.steps if step.operation]
     ['ConvertToTensor', 'Dense', 'ReLU']
     """
-    walk = _Walk(describe)
+    own = [part for part in parts(layer) if not of_keras(part)]
+    marks = Marks(variable for part in own for variable in part._trainable_variables)
+    walk = _Walk(describe, marks)
     try:
         args, named = _inputs(layer)
         for symbol in keras.tree.flatten((args, named)):
             walk.add(Step(does=frozenset({"input"})), [symbol])
-        with _ONE_AT_A_TIME, _as_before(layer), _symbols_first(), keras.StatelessScope():
+        scope = keras.StatelessScope(marks.values())
+        with _ONE_AT_A_TIME, _as_before(layer), _symbols_first(), scope:
             for part in filter(composite, parts(layer)):
                 vars(part)["symbolic_call"] = functools.partial(walk.call, part, part.symbolic_call)
+                vars(part)["add_loss"] = lambda *losses: None  # of symbols there is none
             outputs = walk.back_from(_called(layer, args, named))
     except Untraceable as error:
         return Graph([], [(layer, str(error))])
@@ -168,6 +173,7 @@ def _called(layer: Any, args: Any, named: Any) -> Any:
 @dataclass
 class _Walk:
     describe: Describe
+    marks: Marks
     steps: list[Step] = field(default_factory=list)
     of: dict[int, Step] = field(default_factory=dict)  # by the id of a symbol, or of a variable
     alive: list[Any] = field(default_factory=list)  # so that an id stays whose it is
@@ -205,12 +211,12 @@ class _Walk:
         outputs = [one for one in keras.tree.flatten(returned) if _is_symbol(one)]
         for node in self._in_order(outputs):
             self._visit(node)
-        return [self.of[id(one)] for one in outputs]
+        return [self.of[id(one)] for one in outputs if id(one) in self.of]
 
     def _visit(self, node: Any) -> None:
         """Add a call that Keras has noted."""
         operation, arguments = node.operation, node.arguments
-        flat = keras.tree.flatten((arguments.args, arguments.kwargs))
+        flat = list(map(self.marks.origin, keras.tree.flatten((arguments.args, arguments.kwargs))))
         for one in flat:
             if isinstance(one, keras.Variable) and id(one) not in self.of:
                 self.add(Step((), *self.describe(one)), [one])
@@ -233,7 +239,7 @@ class _Walk:
         todo = [(one, False) for one in reversed(outputs)]
         while todo:
             symbol, ready = todo.pop()
-            if id(symbol) in self.of:
+            if id(symbol) in self.of or not (id(symbol) in self.same or hasattr(symbol, "_keras_history")):
                 continue
             if id(symbol) in self.same:
                 needs = [self.same[id(symbol)]]
@@ -245,7 +251,8 @@ class _Walk:
                 todo.append((symbol, True))
                 todo += [(one, False) for one in reversed(needs)]
             elif id(symbol) in self.same:
-                self.of[id(symbol)] = self.of[id(needs[0])]
+                if id(needs[0]) in self.of:
+                    self.of[id(symbol)] = self.of[id(needs[0])]
             else:
                 yield node
 
