@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+import residual_forwards
 
 import initcore as ic
 from initcore import residual
@@ -49,6 +50,9 @@ def model(forward):
             for layer in (self.a, self.b, self.c, self.d, self.t, self.norm):
                 layer.build((None, 4))
 
+        def f(self, x):
+            return relu_of(self.a, self.b, x)
+
         def call(self, x):
             return forward(self, x)
 
@@ -62,12 +66,10 @@ def relu_of(first, last, x):
 
 
 NOT_RESIDUAL = {
-    "a parameter": lambda m, x: relu_of(m.a, m.b, x) + m.p,
+    **residual_forwards.NOT_RESIDUAL,
     "a parameter first": lambda m, x: m.p + relu_of(m.a, m.b, x),
     "an embedding": lambda m, x: m.a(m.t(x)) + m.t(ops.flip(x, 0)),
     "what only its shape is of": lambda m, x: ops.relu(m.a(x)) + ops.zeros(ops.shape(x)),
-    "two alike": lambda m, x: m.a(x) + m.b(x),
-    "two paths": lambda m, x: m.a(m.b(x)) + m.c(m.d(x)),
     "logits of attention": lambda m, x: (q := m.a(x)) @ ops.transpose(m.b(x)) + q @ ops.transpose(m.p[None]),
 }
 
@@ -81,15 +83,9 @@ def test_other_sums_are_no_branches(what):
 
 
 RESIDUAL = {
-    "plain": lambda m, x: x + relu_of(m.a, m.b, x),
-    "the other way round": lambda m, x: relu_of(m.a, m.b, x) + x,
+    **residual_forwards.RESIDUAL,
     "a layer's": lambda m, x: L.Add()([relu_of(m.a, m.b, x), x]),
     "a layer's of three": lambda m, x: L.Add()([m.norm(x), relu_of(m.a, m.b, x), x]),
-    "of a stem": lambda m, x: (h := m.c(x)) + relu_of(m.a, m.b, h),
-    "of a slice": lambda m, x: x[:, :4] + relu_of(m.a, m.b, x[:, :4]),
-    "with a shift behind": lambda m, x: x + relu_of(m.a, m.b, x) + m.p,
-    "with a projection": lambda m, x: m.c(x) + relu_of(m.a, m.b, x),
-    "with the skipped path scaled": lambda m, x: m.norm(3.0 * x + relu_of(m.a, m.b, x)),
 }
 
 
@@ -101,9 +97,7 @@ def test_residual_connections(what):
 
 
 OUTPUTS = {
-    "a head": (lambda m, x: m.c(x + relu_of(m.a, m.b, x)), {"c"}),
-    "a stem declared behind": (lambda m, x: (h := m.d(x)) + relu_of(m.a, m.b, h), set()),
-    "two heads": (lambda m, x: (m.c(h := x + relu_of(m.a, m.b, x)), m.d(h)), {"c", "d"}),
+    **residual_forwards.OUTPUTS,
     "a head that others follow": (
         lambda m, x: ops.softmax(m.norm(m.a(x + relu_of(m.c, m.d, x))), axis=-1),
         {"a"},

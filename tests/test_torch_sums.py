@@ -1,6 +1,7 @@
 """Which sums of a model are residual connections, which are not, and what a network ends with."""
 
 import pytest
+import residual_forwards
 
 import initcore as ic
 
@@ -24,7 +25,7 @@ def model(forward, parameters=()):
             for name in parameters:
                 setattr(self, name, nn.Parameter(torch.full((4,), 0.5)))
 
-    Made.forward = forward
+    Made.forward, Made.f = forward, lambda made, x: relu_of(made.a, made.b, x)
     return Made()
 
 
@@ -33,13 +34,11 @@ def relu_of(first, last, x):
 
 
 NOT_RESIDUAL = {
-    "a parameter": lambda m, x: relu_of(m.a, m.b, x) + m.p,
+    **residual_forwards.NOT_RESIDUAL,
     "another input": lambda m, x, y: relu_of(m.a, m.b, x) + m.c(y),
     "another input as it is": lambda m, x, y: m.a(x) + y,
     "an embedding": lambda m, x: m.a(m.t(x)) + m.t(x.flip(0)),
     "what only its shape is of": lambda m, x: m.a(x).relu() + torch.zeros(x.shape),
-    "two alike": lambda m, x: m.a(x) + m.b(x),
-    "two paths": lambda m, x: m.a(m.b(x)) + m.c(m.d(x)),
     "scale and shift by a condition": lambda m, x, y: m.a(y) * m.b(x) + m.c(y),
     "a cell of gates": lambda m, x, y: m.a(x).sigmoid() * y + m.b(x).sigmoid() * m.c(x).tanh(),
     "logits of attention": lambda m, x: (q := m.a(x)) @ m.b(x).mT + q @ m.p,
@@ -55,14 +54,8 @@ def test_other_sums_are_no_branches(what):
 
 
 RESIDUAL = {
-    "plain": lambda m, x: x + relu_of(m.a, m.b, x),
-    "the other way round": lambda m, x: relu_of(m.a, m.b, x) + x,
+    **residual_forwards.RESIDUAL,
     "in place": lambda m, x: torch.add(relu_of(m.a, m.b, x), x),
-    "of a stem": lambda m, x: (h := m.c(x)) + relu_of(m.a, m.b, h),
-    "of a slice": lambda m, x: x[:, :4] + relu_of(m.a, m.b, x[:, :4]),
-    "with a shift behind": lambda m, x: x + relu_of(m.a, m.b, x) + m.p,
-    "with a projection": lambda m, x: m.c(x) + relu_of(m.a, m.b, x),
-    "with the skipped path scaled": lambda m, x: m.norm(3.0 * x + relu_of(m.a, m.b, x)),
     "with a skipped mask": lambda m, x, y: x * y + relu_of(m.a, m.b, x) * y,
     "with a memory": lambda m, x, y: x + m.b(m.a(x) * y),
     "with a condition": lambda m, x, y: x + relu_of(m.a, m.b, x) * m.d(m.c(y).relu()),
@@ -99,10 +92,7 @@ def test_branches_side_by_side_are_two():
 
 
 OUTPUTS = {
-    "a head": (lambda m, x: m.c(x + relu_of(m.a, m.b, x)), {"c"}),
-    "a stem declared behind": (lambda m, x: (h := m.d(x)) + relu_of(m.a, m.b, h), set()),
-    "a projection": (lambda m, x: m.d(x) + relu_of(m.a, m.b, x), set()),
-    "two heads": (lambda m, x: (m.c(h := x + relu_of(m.a, m.b, x)), m.d(h)), {"c", "d"}),
+    **residual_forwards.OUTPUTS,
     "a head that others follow": (lambda m, x: m.norm(m.a(x + relu_of(m.c, m.d, x))).softmax(-1), {"a"}),
 }
 
