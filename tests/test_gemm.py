@@ -166,7 +166,10 @@ def test_rows_are_gathered_out_of_a_data_set(kernel, layout, rng):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(200, 150, 300), (1, 3000, 1200), (3000, 1, 1200), (7, 1500, 400)])
+@pytest.mark.parametrize(
+    "shape",
+    [(200, 150, 300), (1, 3000, 1200), (3000, 1, 1200), (7, 1500, 400), (98, 3, 40_000), (500, 67, 200)],
+)
 def test_bits_do_not_depend_on_the_number_of_threads(kernel, layout, shape, rng):
     m, n, k = shape
     a, b = operands(layout, m, n, k, kernel.dtype, rng)
@@ -186,6 +189,17 @@ def test_rows_of_equal_inputs_are_equal_whatever_tile_they_fall_into(kernel, rng
     c = np.full((50, 75), np.nan, kernel.dtype)
     kernel("nn", a, b, c)
     assert len(np.unique(c)) == 1
+
+
+@pytest.mark.parametrize("layout", ["nn", "nt"])
+@pytest.mark.parametrize("columns", [1, 3, 5, 67])
+def test_rows_beside_few_columns_are_equal_too(kernel, layout, columns, rng):
+    a, b = operands(layout, 59, columns, 1500, kernel.dtype, rng)
+    a[:] = a[0]
+    c = np.full((59, columns), np.nan, kernel.dtype)
+    kernel(layout, a, b, c)
+    assert (c == c[0]).all()
+    assert_close(c, kernel.product(layout, a, b), kernel.bound(layout, a, b))
 
 
 @pytest.mark.parametrize(

@@ -179,26 +179,23 @@ void dots_below(const Thin<T>& t, Index i, Index i1, Index j, Index width) {
   }
 }
 
-/// Rows [i0, i1) and columns [j0, j0 + width), in parts that stay in the L1 cache: so many rows of a, and so
-/// many bytes of them and of four columns of b.
+/// Rows [i0, i1) and columns [j0, j0 + width). Where rows of b serve several tiles, in parts that stay in the
+/// L1 cache: so many rows of a, and so many bytes of them and of four columns of b.
 template <typename T>
 void all_dots(const Thin<T>& t, Index i0, Index i1, Index j0, Index width) {
-  constexpr Index kRows = 8, kMost = 32768 / Index((kRows + 4) * sizeof(T));
-  const Index chunks = i1 - i0 <= 4 ? 1 : max<Index>(1, (t.s.k + kMost - 1) / kMost);
+  constexpr Index kRows = 8, kDepth = 32768 / Index((kRows + 4) * kVectorBytes) * kLanes<T>;
   Thin<T> part = t;
   Index p0 = 0;
-  for (Index chunk = 1; chunk <= chunks; ++chunk) {  // once even with k = 0: c still becomes the bias
-    part.s.k = t.s.k * chunk / chunks / kLanes<T> * kLanes<T>;
-    if (chunk == chunks) part.s.k = t.s.k;
-    part.s.k -= p0;
+  do {  // once even with k = 0: c still becomes the bias
+    part.s.k = t.s.m <= 4 ? t.s.k : min(kDepth, t.s.k - p0);
+    part.s.a = t.s.a + p0;
+    part.s.b = t.s.b + p0;
+    part.s.accumulate = t.s.accumulate || p0 > 0;
     for (Index i = i0; i < i1; i += kRows)
       for (Index j = 0; j < width; j += 4)
         dots_below<4>(part, i, min(i1, i + kRows), j0 + j, min<Index>(4, width - j));
     p0 += part.s.k;
-    part.s.a = t.s.a + p0;
-    part.s.b = t.s.b + p0;
-    part.s.accumulate = true;
-  }
+  } while (p0 < t.s.k);
 }
 
 /// The same where the columns of b must first be made to lie along k, so much of them at a time.
