@@ -258,6 +258,16 @@ def test_rules_and_tied_layers():
     assert np.allclose(kernel @ kernel.T, np.eye(6), atol=1e-5)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_an_embedding_that_is_the_output_too(tied):
+    tokens = L.ReversibleEmbedding(50, 16, tie_weights=tied, name="tokens")
+    i = keras.Input((5,), dtype="int32")
+    model = keras.Model(i, tokens(L.Dense(16)(tokens(i)), reverse=True))
+    table = ic.initialize(model)
+    assert table["tokens/embeddings"].std == (0.25 if tied else 1.0)
+    assert tied or table["tokens/reverse_embeddings"].std == pytest.approx((2 / 66) ** 0.5)
+
+
 def test_half_precision_models():
     model = keras.Sequential([keras.Input((64,)), L.Dense(64, dtype="bfloat16")])
     ic.initialize(model)

@@ -72,6 +72,7 @@ def branches(model: Any) -> dict[str, Place]:
 def _described(places: list[_Place], fed: Callable[[Named], Feeds], activation: Any) -> Parameter:
     parts = [roles.of(place.named.layer, place.variable.name) for place in places]
     # An embedding that is a kernel too is one; a layer that wraps another one may have its tensors as well.
+    reverse = _reverse(places[0])
     known = [i for role in ("embedding", "kernel") for i, part in enumerate(parts) if part.role == role]
     which = next(iter(known), 0)
     (named, variable), part = places[which], parts[which]
@@ -96,8 +97,14 @@ def _described(places: list[_Place], fed: Callable[[Named], Feeds], activation: 
         layout,
         goes,
         owners=tuple(place.named.layer for place in places),
-        aliases=tuple(place.full_name for place in places[1:]),
-        roles=tuple(part.role for part in parts),
+        aliases=(*(place.full_name for place in places[1:]), *reverse),
+        roles=(*(part.role for part in parts), *("kernel" for _ in reverse)),
         start=part.start,
         left="" if floating else f"not of floating point numbers: {variable.dtype}",
     )
+
+
+def _reverse(place: _Place) -> tuple[str, ...]:
+    """What an embedding is called as the output's kernel, if its layer is both: as Keras does if untied."""
+    both = getattr(place.named.layer, "tie_weights", False) and place.variable.name == "embeddings"
+    return (place.named.full("reverse_embeddings"),) if both else ()

@@ -84,6 +84,13 @@ _LAYERS: tuple[tuple[Any, Callable[[Any], dict[str, Part]]], ...] = (
         (_L.Conv1D, _L.Conv2D, _L.Conv3D),
         _kernel(lambda layer: Conv("io", layer.groups, tuple(layer.strides))),
     ),
+    (
+        getattr(_L, "ReversibleEmbedding", ()),  # younger than the rest
+        lambda layer: {
+            "embeddings": Part("embedding", Embedding()),
+            "reverse_embeddings": Part("kernel", "io", Feeds(None, how="the model ends there")),
+        },
+    ),
     (_L.Embedding, lambda layer: {"embeddings": Part("embedding", Embedding())}),
     ((_L.LSTMCell, _L.GRUCell, _L.SimpleRNNCell), _gated),
     (
