@@ -195,6 +195,20 @@ Runs all(const Operand& out, const Batch& batch) {
   return runs;
 }
 
+/// Random words become 0 to n - 1 in random order, the inside-out way: word i chooses with which of the first
+/// i + 1 numbers the number i changes places, itself among them. Fisher & Yates 1938; Lemire 2019,
+/// doi:10.1145/3230636, for the choice, which is even but for i / 2^64.
+void permute(py::array_t<std::uint64_t, py::array::c_style>& words) {
+  std::uint64_t* const at = words.mutable_data();
+  const Index n = words.size();
+  const py::gil_scoped_release nogil;
+  for (Index i = 0; i < n; ++i) {
+    const auto place = static_cast<Index>((static_cast<unsigned __int128>(at[i]) * (i + 1)) >> 64);
+    at[i] = at[place];
+    at[place] = static_cast<std::uint64_t>(i);
+  }
+}
+
 void plan_uniform(BoundPlan& plan, const std::string& segment, const Operand& out, std::uint64_t key,
                   double low, double high) {
   with_dtype(dtype_of(out.array, "out"), [&]<typename T>() {
@@ -229,6 +243,7 @@ void bind_random(py::module_& m) {
   const auto offset = py::arg("offset") = 0;
   const auto strides = py::arg("strides") = py::none();
   m.def("random_bits", &bits, py::arg("out"), py::arg("key"), step, offset, strides);
+  m.def("random_permute", &permute, py::arg("words").noconvert());
   m.def("random_uniform", &uniform, py::arg("out"), py::arg("key"), py::arg("low"), py::arg("high"),
         py::arg("most") = py::none(), step, offset, strides);
   m.def("random_normal", &normal, py::arg("out"), py::arg("key"), py::arg("mean"), py::arg("stddev"), step,

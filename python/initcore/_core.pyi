@@ -4,9 +4,10 @@ The compiled part of initcore. Private: its functions check form, not meaning.
 from __future__ import annotations
 import collections.abc
 import numpy
+import numpy.typing
 import typing
 import typing_extensions
-__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_bf16', 'active_isa', 'bf16', 'build', 'choose_bf16', 'choose_isa', 'compiled_bf16', 'compiled_isas', 'cpu_limits', 'from_dlpack', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_orthogonal', 'random_philox', 'random_rounded', 'random_truncated_normal', 'random_uniform', 'roof_multiply_add', 'roof_multiply_add_bf16', 'roof_sum', 'roof_sums', 'roof_triad', 'roof_update', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_bf16', 'use_isa']
+__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_bf16', 'active_isa', 'bf16', 'build', 'choose_bf16', 'choose_isa', 'compiled_bf16', 'compiled_isas', 'cpu_limits', 'from_dlpack', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_orthogonal', 'random_permute', 'random_philox', 'random_rounded', 'random_truncated_normal', 'random_uniform', 'roof_multiply_add', 'roof_multiply_add_bf16', 'roof_sum', 'roof_sums', 'roof_triad', 'roof_update', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_bf16', 'use_isa']
 class Operand:
     def __init__(self, array: numpy.ndarray, per_row: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -182,6 +183,8 @@ def random_bits(out: numpy.ndarray, key: typing.SupportsInt | typing.SupportsInd
 def random_normal(out: numpy.ndarray, key: typing.SupportsInt | typing.SupportsIndex, mean: typing.SupportsFloat | typing.SupportsIndex, stddev: typing.SupportsFloat | typing.SupportsIndex, step: typing.SupportsInt | typing.SupportsIndex = 0, offset: typing.SupportsInt | typing.SupportsIndex = 0, strides: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] | None = None) -> None:
     ...
 def random_orthogonal(out: numpy.ndarray, key: typing.SupportsInt | typing.SupportsIndex, width: typing.SupportsInt | typing.SupportsIndex, rows: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], columns: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], gain: typing.SupportsFloat | typing.SupportsIndex = 1.0, step: typing.SupportsInt | typing.SupportsIndex = 0, offset: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+    ...
+def random_permute(words: numpy.typing.NDArray[numpy.uint64]) -> None:
     ...
 def random_philox(counter: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"], key: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(2)"]) -> typing.Annotated[list[int], "FixedSize(4)"]:
     """

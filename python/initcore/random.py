@@ -89,20 +89,13 @@ class Key:
         return out
 
     def permutation(self, n: int, *, step: int = 0) -> NDArray[np.int64]:
-        """Return 0 to ``n`` - 1 in random order.
-
-        They are sorted by random words whose low bits are the number itself: that decides ties, which have
-        no weight below about 2**30 numbers.
+        """Return 0 to ``n`` - 1 in random order (Fisher & Yates 1938).
 
         >>> sorted(Key(0).permutation(4).tolist())
         [0, 1, 2, 3]
         """
         words = self.bits(n, step=step)
-        low = np.uint64((1 << max(n - 1, 0).bit_length()) - 1)
-        words &= ~low
-        words |= np.arange(n, dtype=np.uint64)
-        words.sort()
-        words &= low
+        _core.random_permute(words)
         return words.view(np.int64)
 
     def uniform(

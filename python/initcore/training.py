@@ -210,9 +210,8 @@ class Trainer(Network):
             logs: dict[str, float] = {}
             for epoch in range(initial_epoch, epochs):
                 listeners.on_epoch_begin(epoch, {})
-                order = np.arange(len(data))
-                if shuffle:
-                    order = (self.key / "shuffle").permutation(len(data), step=self._step)
+                key = self.key / "shuffle"
+                order = key.permutation(len(data), step=self._step) if shuffle else np.arange(len(data))
                 logs = self._run_epoch(data, size, order, listeners)
                 if validation is not None and len(validation):
                     evaluated = self._run_evaluation(validation, max(size, 256))
