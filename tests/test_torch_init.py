@@ -114,6 +114,8 @@ def test_errors_and_warnings_are_theirs(name, tensor):
         lambda init: init.trunc_normal_(torch.empty(3), 5.0, 1.0),
         lambda init: init.xavier_normal_(torch.empty(0, 0)),
         lambda init: init.uniform_(torch.empty(3), "0"),
+        lambda init: init.uniform_(torch.empty(3, dtype=torch.float16), -1e5, 1e5),
+        lambda init: init.uniform_(torch.empty(3, dtype=torch.float16), -6e4, 6e4),
         lambda init: init.calculate_gain("leaky_relu", True),
         lambda init: init.calculate_gain("leaky_relu", [0.1]),
     ],

@@ -336,7 +336,8 @@ def draw(
 def fits(name: str, value: float, form: Format) -> None:
     """Raise ValueError if ``value`` is beyond the largest number of a format."""
     if not abs(value) <= form.largest:
-        raise ValueError(f"{name} must be at most {form.largest:g} in {form.name}, got {value:g}")
+        end = "at least -" if value < 0 else "at most "
+        raise ValueError(f"{name} must be {end}{form.largest:g} in {form.name}, got {value:g}")
 
 
 def _lengthening(form: Format, length: float, unit: float) -> float:

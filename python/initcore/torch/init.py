@@ -69,7 +69,8 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     >>> uniform_(torch.empty(100), -1, 1).abs().max() <= 1
     tensor(True)
     """
-    if not (_finite(a, b) and can_fill(tensor)) or tensor.dtype.is_complex or not a <= b:
+    ours = _finite(a, b) and can_fill(tensor) and not tensor.dtype.is_complex
+    if not ours or not a <= b or max(-a, b, b - a) > torch.finfo(tensor.dtype).max:
         return original.uniform_(tensor, a, b, generator)
     return _uniform(tensor, a, b, generator)
 
