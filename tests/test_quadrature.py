@@ -65,6 +65,34 @@ def test_a_jump_adds_nothing_to_the_slope():
     assert second_moments(lambda z: (z > 0.1).astype(float), None)[1] == pytest.approx(0, abs=1e-9)
 
 
+def quantized_tanh(levels):
+    return lambda z: np.round(np.tanh(z) * (levels - 1) / 2) * 2 / (levels - 1)
+
+
+STEPS = {
+    **{f.__name__: f for f in (np.floor, np.ceil, np.round, np.trunc, np.sign)},
+    "a step": lambda z: (z > 0).astype(float),
+    "one elsewhere": lambda z: (z > 0.3).astype(float) - 0.5,
+    "large ones": lambda z: 1e6 * np.floor(z / 0.7),
+    "small ones": lambda z: np.round(100 * z) / 100,
+    "in single precision": lambda z: np.floor(z.astype(np.float32)),
+    **{f"tanh of {levels} levels": quantized_tanh(levels) for levels in (3, 7, 100, 256)},
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_steps_have_no_slope(name):
+    found = gain(STEPS[name])
+    assert found.backward == math.inf and 0 < found.forward < math.inf
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-5])
+@pytest.mark.parametrize("f", [lambda z: z, lambda z: 1 + z, lambda z: z.astype(np.float32)])
+def test_a_small_slope_is_one(f, scale):
+    found = second_moments(lambda z: f(scale * z), None)
+    assert found[1] == pytest.approx(scale**2, rel=1e-4)
+
+
 def test_a_function_in_single_precision_is_noisy_but_ends():
     single = gain(lambda z: np.tanh(z.astype(np.float32)))
     double = gain(np.tanh)

@@ -30,6 +30,8 @@ _RANGE = 16.0  # P(|z| > 16) = 1e-57
 _TOLERANCE = 1e-13  # of one panel
 _NEGLIGIBLE = 1e-12  # share of the outermost panels
 _NARROWEST = 2.0**-44  # a panel that has not settled by then holds a jump: it has no weight
+_JUMPS = 1e-10  # no more is left of jumps in E[f'(z)^2]
+_NEAR, _BESIDE, _MOSTLY = 7.0, 2.0**-16, 0.9  # where to look whether a function is flat; how much of it
 _MOST_PANELS = 4096  # more unsettled panels than this mean a noisy function: take what we have
 
 
@@ -83,7 +85,21 @@ def second_moments(
         return slopes
 
     forward = expectation(lambda z: np.square(np.asarray(function(z), np.float64)))
-    return forward, _integrate(lambda nodes, half: np.square(np.asarray(derivative(nodes, half), np.float64)))
+    backward = _integrate(lambda nodes, half: np.square(np.asarray(derivative(nodes, half), np.float64)))
+    if slope is None and backward <= _JUMPS * max(1.0, forward) and _is_flat(function):
+        backward = 0.0
+    return forward, backward
+
+
+def _is_flat(function: Callable[[Array], Array]) -> bool:
+    """Whether a function is constant but for jumps, by its values beside points of which few are near one.
+
+    Far out, where the density is less than the tolerance, panels settle that hold a jump, and the interpolant
+    has a slope there.
+    """
+    at = np.linspace(-_NEAR, _NEAR, 399)[:, None] + np.arange(-1, 2) * _BESIDE
+    values = np.asarray(function(at), np.float64)
+    return float((values == values[:, 1:2]).all(axis=1).mean()) > _MOSTLY
 
 
 def gain(function: Callable[[Array], Array], slope: Callable[[Array], Array] | None = None) -> Gain:
