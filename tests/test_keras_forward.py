@@ -4,8 +4,10 @@ import os
 
 import numpy as np
 import pytest
+from reference_expectations import deviation_of_square
 
 import initcore as ic
+from initcore import theory
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # what Keras imports by default is not there
 keras = pytest.importorskip("keras", reason="follows models of a live Keras")
@@ -52,6 +54,9 @@ CALLS = {
     "a scaled one": (lambda m, x: ops.tanh(2.0 * m.a(x)), "tanh"),
     "a variable first": (lambda m, x: ops.tanh(m.p + m.a(x)), "tanh"),
     "an array first": (lambda m, x: ops.tanh(ops.ones(4) + m.a(x)), "tanh"),
+    "one that Keras computes": (lambda m, x: keras.activations.mish(m.a(x)), "mish"),
+    "one that Keras converts for": (lambda m, x: keras.activations.hard_silu(m.a(x)), "HardSilu"),
+    "halves": (lambda m, x: ops.glu(m.a(x)), "glu"),
     "a part of it": (lambda m, x: ops.tanh(ops.split(m.a(x), 2, axis=-1)[0]), "tanh"),
     "the end": (lambda m, x: m.a(x), "no activation"),
     "two": (lambda m, x: ops.tanh(m.a(x)) + ops.relu(m.a(x)), "unknown"),
@@ -74,6 +79,27 @@ def test_both_sides_of_a_gate():
     assert found["a/kernel"] == found["b/kernel"] != "gelu"
     own = {"a": L.Dense(4, "silu", name="a"), "b": L.Dense(4, name="b")}
     assert set(feeds(made(lambda m, x: m.a(x) * m.b(x), **own)).values()) == {"swiglu"}
+
+
+GATES = {
+    "swiglu": lambda m, x: ops.silu(m.u(x)) * m.v(x),
+    "geglu": lambda m, x: m.v(x) * ops.gelu(m.u(x), approximate=False),
+    "reglu": lambda m, x: (y := ops.split(m.uv(x), 2, axis=-1))[0] * ops.relu(y[1]),
+    "glu": lambda m, x: ops.glu(m.uv(x)),
+}
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_inputs_of_second_moment_1_give_such_a_product(name):
+    """All u and v are independent: the inputs are at right angles."""
+    n = 256
+    parts = {"u": L.Dense(n, name="u"), "v": L.Dense(n, name="v"), "uv": L.Dense(2 * n, name="uv")}
+    model = made(GATES[name], n, **parts)
+    table = ic.initialize(model, seed=1)
+    used = [row for row in table if f"through {name}" in row.why]
+    assert {row.name for row in used} in ({"u/kernel", "v/kernel"}, {"uv/kernel"})
+    y = ops.convert_to_numpy(model(n**0.5 * np.eye(n, dtype=np.float32))).astype(float)
+    assert (y**2).mean() == pytest.approx(1, abs=5 * deviation_of_square(theory.GATED[name]) / n)
 
 
 def test_a_subclassed_model_is_as_one_of_a_graph():

@@ -88,9 +88,17 @@ def test_each_part_is_a_map_of_its_own():
     assert "3 " in table["kernel/kernel"].why
 
 
-def test_the_sides_of_a_gate():
-    layers = [keras.Input((5, 16)), L.Dense(32), L.Lambda(lambda x: ops.glu(x)), L.Dense(3)]
-    assert parameters(keras.Sequential(layers))[0].layout == Packed("io", 2)
+@pytest.mark.parametrize(
+    "glu", [L.Lambda(lambda x: ops.glu(x)), L.Lambda(keras.activations.glu), L.Activation("glu"), "glu"]
+)
+def test_the_sides_of_a_gate(glu):
+    first = [L.Dense(32, activation=glu)] if glu == "glu" else [L.Dense(32), glu]
+    model = keras.Sequential([keras.Input((5, 16)), *first, L.Dense(3)])
+    row = next(iter(ic.initialize(model)))
+    assert "through glu" in row.why
+    if isinstance(glu, L.Lambda):
+        assert parameters(model)[0].layout == Packed("io", 2) and "2 maps" in row.why
+    assert row.std == pytest.approx(ic.theory.gated_gain("glu") / 16**0.5)
 
 
 def test_values_are_scaled_where_they_are():

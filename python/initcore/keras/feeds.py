@@ -40,6 +40,7 @@ _PASS = _words(
     """
 )
 _BY_A_NUMBER = _words("Multiply Divide TrueDivide")
+_GLU = _words("Glu glu")  # of the halves of one input
 
 
 def of(graphs: Sequence[Graph]) -> Callable[[Named], Feeds]:
@@ -107,6 +108,8 @@ def _own(layer: Any) -> Feeds | None:
     activation = getattr(layer, "activation", None)
     if not callable(activation):
         return None
+    if _title(activation) in _GLU:
+        return Feeds("glu")
     f = function_of(activation)
     if f is None:
         return Feeds(None, how=f"goes into {_title(activation)}")
@@ -134,6 +137,8 @@ def _through(user: Any, on: Feeds, *, end: Feeds) -> Feeds:
     name = _title(user.operation)
     if isinstance(user.operation, keras.layers.PReLU):
         return Feeds(activations.get("prelu"))
+    if name in _GLU:
+        return Feeds("glu")
     if name in _PASS or "part" in user.does or (name in _BY_A_NUMBER and len(user.inputs) == 1):
         return on
     f = _function(user)

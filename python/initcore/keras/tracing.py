@@ -320,6 +320,19 @@ def _symbols_first() -> Iterator[None]:
 
         for name in _OPERATORS:
             change(keras.Variable, name, leaving(getattr(keras.Variable, name)))
+        mish = keras.activations.mish.__globals__  # Keras computes it, and a conversion, even of symbols
+        convert, kind = mish["backend"].convert_to_tensor, mish["Mish"]
+        change(
+            mish["backend"],
+            "convert_to_tensor",
+            lambda x, *how, **named: x if _is_symbol(x) else convert(x, *how, **named),
+        )
+        compute = kind.static_call
+        change(
+            kind,
+            "static_call",
+            staticmethod(lambda x: kind().symbolic_call(x) if _is_symbol(x) else compute(x)),
+        )
         change(keras.KerasTensor, "__array_ufunc__", None)  # what numpy's arrays look at
         change(keras.KerasTensor, "__jax_array__", property(_absent))
         yield
