@@ -191,7 +191,7 @@ FEATURES: dict[str, list[Feature]] = {
     "Whole networks": [
         Feature(
             "gain of any activation, forwards and backwards",
-            "`theory.gain` `gain_table`",
+            "`theory.gain` `theory.gated_gain` `gain_table`",
             "`calculate_gain`: 12 names",
         ),
         Feature(

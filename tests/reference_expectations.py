@@ -33,3 +33,15 @@ def correlated(f, q, c):
     root, weights = math.sqrt(q), _W / _W.sum()
     u, v = root * _X[:, None], root * (c * _X[:, None] + math.sqrt(1 - c * c) * _X[None, :])
     return float((weights[:, None] * weights[None, :] * f(u) * f(v)).sum())
+
+
+# The kernels of a gated pair
+
+
+def deviation_of_square(gate: str) -> float:
+    """The standard deviation of ``(f(u) v)**2`` for u and v as `theory.gated_gain` has them."""
+    from initcore import activations, theory
+
+    gain, f = theory.gated_gain(gate), activations.get(gate)
+    fourth = 3 * gain**4 * expected(np.asarray(f(gain * Z), float) ** 4)
+    return float((fourth - 1) ** 0.5)

@@ -25,7 +25,7 @@ TEXTS = [*CPP, *PYTHON, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT /
 ORDER = """
     _core _validate _table info precision
     formats indices shards random destination layouts fans
-    quadrature activations callables gains correlations meanfield stability criticality
+    quadrature activations callables gains correlations meanfield gated_gains stability criticality
     known_gains theory calibration
     laws initializers residual mup
     dataset _files weights _targets _row_weights statistics

@@ -1,8 +1,10 @@
 """Gated pairs of kernels in models of PyTorch: silu(g(x)) * u(x), and what only looks like it."""
 
 import pytest
+from reference_expectations import deviation_of_square
 
 import initcore as ic
+from initcore import theory
 
 torch = pytest.importorskip("torch", reason="initializes modules of a live PyTorch")
 nn, F = torch.nn, torch.nn.functional
@@ -27,23 +29,39 @@ def packed(m, x):
     return v * F.relu(u)
 
 
+def halves(f):
+    def forward(m, x):
+        u, v = m.uv(x).chunk(2, dim=-1)
+        return f(u) * v
+
+    return forward
+
+
 GATES = [
-    ("swiglu", lambda m, x: F.silu(input=m.u(x)) * m.v(x), {"u", "v"}),
-    ("a gate of gelu_tanh", lambda m, x: m.v(x) * F.gelu(m.u(x), approximate="tanh"), {"u", "v"}),
-    ("reglu", packed, {"uv"}),
+    ("swiglu", lambda m, x: F.silu(input=m.u(x)) * m.v(x)),
+    ("swiglu", halves(F.silu)),
+    ("geglu", lambda m, x: m.v(x) * F.gelu(m.u(x))),
+    ("a gate of gelu_tanh", lambda m, x: m.v(x) * F.gelu(m.u(x), approximate="tanh")),
+    ("glu", lambda m, x: m.v(x) * torch.sigmoid(m.u(x))),
+    ("glu", lambda m, x: F.glu(m.uv(x))),
+    ("reglu", lambda m, x: m.v(x) * F.relu(m.u(x))),
+    ("reglu", packed),
 ]
 
 
-@pytest.mark.parametrize("title, forward, names", GATES)
-def test_both_sides_of_a_gate_have_its_gain(title, forward, names):
-    model = Layers(forward, **{name: (400, 400 * len(name)) for name in names})
-    table = ic.initialize(model)
-    for name in names:
-        assert f"through {title}" in table[f"{name}.weight"].why
-    gain = 20 * table[f"{name}.weight"].std
+@pytest.mark.parametrize("title, forward", GATES)
+def test_inputs_of_second_moment_1_give_such_a_product(title, forward):
+    """All u and v are independent: the inputs are at right angles."""
+    n = 400
+    model = Layers(forward, u=(n, n), v=(n, n), uv=(n, 2 * n))
+    table = ic.initialize(model, seed=1)
+    used = [row for row in table if row.role == "kernel" and f"through {title}" in row.why]
+    assert {row.name for row in used} in ({"u.weight", "v.weight"}, {"uv.weight"})
+    assert len({row.std for row in used}) == 1
     with torch.no_grad():
-        y = model(torch.randn(300, 400) / gain)
-    assert (y**2).mean() == pytest.approx(gain**-2, rel=0.15)  # as much as went in
+        y = model(n**0.5 * torch.eye(n)).double().numpy()
+    gate = theory.GATED.get(title, "gelu_tanh")
+    assert (y**2).mean() == pytest.approx(1, abs=5 * deviation_of_square(gate) / n)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_halves_of_a_gate(glu):
     model = model or Splits(lambda m, x: glu(m.kernel(x)), 64)
     row = next(iter(ic.initialize(model)))
     assert "through glu" in row.why and "2 maps" in row.why
-    assert row.std == pytest.approx(ic.theory.gain("glu").forward / WIDTH**0.5)
+    assert row.std == pytest.approx(ic.theory.gated_gain("glu") / WIDTH**0.5)
 
 
 def test_layers_of_ones_own_and_layers_called_twice():

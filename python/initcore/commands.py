@@ -340,7 +340,8 @@ def show_theory(names: tuple[str, ...], gains: bool, as_json: bool) -> None:
     """Tell by what weights must be scaled after an activation; after all of them, if none is named.
 
     A kernel of standard deviation GAIN / sqrt(fan_in) keeps the second moment of the signal from layer to
-    layer (forward), one of GAIN / sqrt(fan_out) that of the gradient (backward). With --gains, beside them:
+    layer (forward), one of GAIN / sqrt(fan_out) that of the gradient (backward); of a gated pair as swiglu,
+    the kernel behind the product. With --gains, beside them:
     the SLOPE of the second moment's map at its fixed point: if it exceeds 1, as for gelu, a deep stack with
     the forward gain drifts away from there unless it is normalized; the edge of chaos, weights of CRITICAL
     SIGMA_W / sqrt(fan_in) and biases of SIGMA_B, with which neither gradients nor differences between inputs

@@ -42,7 +42,7 @@ class Gated:
 
     @property
     def gains(self) -> Gain:
-        """The gain for independent u and v ~ N(0, 1).
+        """The gain for independent u and v ~ N(0, 1), of the weights that follow the product.
 
         Forward, ``E[(f(u) v)**2] = E[f(u)**2] E[v**2] = E[f(u)**2]``: as of f alone.
 
@@ -63,7 +63,8 @@ def gain(f: Plain | Gated) -> Gain:
     ``.forward`` = 1 / sqrt(E[f(z)^2]) keeps the second moment of the signal from layer to layer,
     ``.backward`` = 1 / sqrt(E[f'(z)^2]) that of the gradient, for z ~ N(0, 1): He et al. 2015,
     arXiv:1502.01852, equations 7 and 14, for any activation; by quadrature, to 1e-9 or better. PyTorch's
-    ``calculate_gain`` follows another convention (its tanh is 5/3, its sigmoid 1): `torch_gain`.
+    ``calculate_gain`` follows another convention (its tanh is 5/3, its sigmoid 1): `torch_gain`. What the two
+    kernels of a gated pair themselves start with is not this, but `initcore.theory.gated_gain`.
 
     Args:
         f: A name out of `initcore.activations.names`, an activation, any function of an array (of NumPy or
@@ -96,6 +97,15 @@ def gain(f: Plain | Gated) -> Gain:
             )
         return found
     return named(f).gains
+
+
+def is_gated(f: object) -> bool:
+    """Return whether this says a gated pair: the name of one, or a `Gated`.
+
+    >>> is_gated("swiglu"), is_gated(Gated("tanh")), is_gated("silu")
+    (True, True, False)
+    """
+    return isinstance(f, Gated) or (isinstance(f, str) and f in GATED)
 
 
 def named(f: str | Activation | None) -> Activation:

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 from initcore import gains
 from initcore._validate import check_number, choose
 from initcore.fans import Fans, fans
+from initcore.gated_gains import gated_gain
 from initcore.laws import (
     STFT,
     Bilinear,
@@ -205,7 +206,11 @@ def auto(activation: Any = None) -> Initializer:
       below 1 draw every signal to 1; relu and its like keep what comes in. From gelu, silu, mish and
       hard_swish, of slope 1.08 to 1.22, the signal drifts away: without normalization or residual branches
       it grows, up to 1.18 times a layer for gelu and 1.41 for silu. Deep stacks of these want a
-      normalization; or, by hand, the weights and biases of `theory.critical`. Gated pairs drift faster.
+      normalization; or, by hand, the weights and biases of `theory.critical`.
+    * A gated pair ``f(u) * v``, as swiglu: normal with variance ``gain**2 / fan_in``, where
+      ``gain**2 E[f(gain z)**2] = 1`` (`theory.gated_gain`), for both kernels, or the one that packs them.
+      Then inputs of second moment 1 give a product of second moment 1. From others the signal drifts away,
+      faster than through gelu.
     * selu: LeCun normal, which its fixed point at mean 0 and variance 1 requires (Klambauer et al. 2017,
       arXiv:1706.02515, section 2).
     * None, identity, softmax, log_softmax: Glorot uniform. Nothing follows that would shrink the signal, so
@@ -213,7 +218,8 @@ def auto(activation: Any = None) -> Initializer:
       first logits of a classifier small beside their spread after training.
 
     Args:
-        activation: A name, an activation object, any function of an array, or None.
+        activation: A name, an activation object, any function of an array, a gated pair as ``"swiglu"`` or
+            `theory.Gated`, or None.
 
     Raises:
         ValueError: there is no such activation, or its second moment is 0 or infinite.
@@ -226,7 +232,8 @@ def auto(activation: Any = None) -> Initializer:
         return GlorotUniform()
     if name == "selu":
         return LecunNormal()
-    law = HeNormal(gain=gains.gain(activation).forward)
+    gain = gated_gain(activation) if gains.is_gated(activation) else gains.gain(activation).forward
+    law = HeNormal(gain=gain)
     row = _row_of(law)
     return row.law if row else law
 
@@ -251,7 +258,8 @@ def _constructor(name: str) -> Constructor:
 
     Args:
         gain: The standard deviation is this over the root of the fan, instead of {law.scale**0.5:.6g}: a
-            number, or an activation whose `theory.gain` to take, such as ``"gelu"``.
+            number, or an activation whose `theory.gain` to take, such as ``"gelu"`` (for the kernels of a
+            gated pair: ``theory.gated_gain("swiglu")``).
         mode: Another fan: ``"fan_in"``, ``"fan_out"``, ``"fan_avg"`` or ``"fan_geo_avg"``.
 
     >>> {construct.__name__}() == get("{name}")

@@ -12,7 +12,7 @@ from initcore._table import aligned
 from initcore._validate import check_number, choose
 from initcore.activations import Activation
 from initcore.criticality import Critical, critical
-from initcore.gains import GATED, Gated, Plain, gain, named
+from initcore.gains import GATED, Gated, Plain, gain, is_gated, named
 from initcore.stability import Stability, stability
 
 # What torch.nn.init.calculate_gain returns, by its names, but for leaky_relu, which depends on a parameter.
@@ -141,7 +141,7 @@ def with_gain() -> list[str]:
 
 def _row(f: Plain | Gated) -> GainRow:
     found = gain(f)
-    gated = isinstance(f, Gated) or f in GATED
+    gated = is_gated(f)
     try:
         edge = None if gated else critical(f)  # type: ignore[arg-type]
     except ValueError:

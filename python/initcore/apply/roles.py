@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from initcore import initializers, layouts
 from initcore._validate import choose
 from initcore.apply.parameter import Feeds, Parameter
+from initcore.gains import is_gated
 from initcore.laws import Constant, ForgetGateBias, Initializer, Ones, Orthogonal, RandomNormal, Zeros
 from initcore.layouts import LayoutLike
 from initcore.stability import stability
@@ -72,6 +73,8 @@ def _kernel(tensor: Parameter) -> Choice:
 
 def _drift(feeds: Feeds) -> str:
     """What becomes of the signal in a deep stack, where it does not stay as the gain has it."""
+    if is_gated(feeds.function):
+        return " if normalized, else it drifts"
     found = stability(feeds.function)
     if not found.repels:
         return ""
