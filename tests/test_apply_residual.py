@@ -96,3 +96,11 @@ def test_a_model_of_zero_gamma_is_its_shortcut():
 def test_what_cannot_be_is_refused(words, call):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize("name", list(residual.SCHEMES))
+def test_a_function_in_place_of_a_scheme(name):
+    with pytest.raises(TypeError, match=rf"residual='{name}', or call it, residual=ic.residual.{name}\("):
+        ic.initialize(ic.Sequential([ic.Dense(2)], input_shape=(2,)), residual=residual.SCHEMES[name])
+    with pytest.raises(TypeError, match="must be a name or a scheme"):
+        ic.initialize(ic.Sequential([ic.Dense(2)], input_shape=(2,)), residual=3)

@@ -189,3 +189,16 @@ def test_half_precision():
     )
     x = np.random.default_rng(1).normal(1, 3, (64, 8)).astype(np.float32)
     assert lsuv(model, x).converged
+
+
+def test_errors_are_in_our_words():
+    """Keras puts its own around what is raised in a call, in bold."""
+    model = keras.Sequential([keras.Input((3,)), L.Dense(3, activation="tanh", name="a")])
+    with pytest.raises(ValueError, match=r"^a cannot be scaled: .*do not vary") as raised:
+        ic.initialize(model, "lsuv", data=np.zeros((4, 3)))
+    assert "\x1b" not in str(raised.value)
+    with pytest.raises(ValueError, match=r"cannot be run on data=, a ndarray of shape \(2, 5\)"):
+        ic.initialize(model, "lsuv", data=np.ones((2, 5)))
+    row = ic.initialize(model, "lsuv", data=np.random.default_rng(0).normal(size=(99, 3)))["a/kernel"]
+    assert "pre-activations" in row.why
+    assert row.std == pytest.approx(ops.convert_to_numpy(model.layers[0].kernel).std(), rel=1e-5)

@@ -324,3 +324,25 @@ def test_every_branch_by_its_own_depth():
     for model in (nn.TransformerEncoder(layer, 4, enable_nested_tensor=False), Gpt(4), Gpt(4, packed=False)):
         rows = ic.initialize(model, residual="fixup")
         assert all("x 0.3536" in row.why for row in rows if "inner" in row.why or "query" in row.why)
+
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return x + self.a(x) if x.sum() > 0 else x
+
+
+class Unpacking(Branching):
+    def forward(self, x):
+        return x + self.a(x).view(*x.shape[:2])
+
+
+@pytest.mark.parametrize("kind", [Branching, Unpacking])
+def test_errors_say_which_forward_cannot_be_traced(kind):
+    with pytest.raises(ValueError, match=f"the forward of {kind.__name__} cannot be traced: TraceError: "):
+        ic.initialize(kind(), residual="gpt2")
+    with pytest.raises(ValueError, match=r"what went into them$"):
+        ic.initialize(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), residual="gpt2")

@@ -256,3 +256,22 @@ def test_who_knows_whom():
         known = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert "initcore.torch.computed" in known or module == "computed"
         assert not any("apply" in other for other in known)
+
+
+def test_data_that_the_model_does_not_take_are_named():
+    model = network()
+    for data, kind in ((X.numpy(), TypeError), (torch.ones(2, 5), RuntimeError)):
+        with pytest.raises(kind, match=r"cannot be run on data=, a \w+ of shape") as raised:
+            ic.initialize(model, "lsuv", data=data)
+        assert isinstance(raised.value.__cause__, kind)
+
+
+def test_the_table_has_the_spread_of_what_was_scaled():
+    model = network()
+    table = ic.initialize(model, "lsuv", data=X)
+    scaled = [row for row in table if row.scheme == "lsuv"]
+    assert scaled and all("pre-activations" in row.why for row in scaled)
+    for row in scaled:
+        layer, _, name = row.name.rpartition(".")
+        now = getattr(model.get_submodule(layer), name)
+        assert row.std == pytest.approx(now.std(correction=0).item(), rel=1e-5)

@@ -7,10 +7,11 @@ in all. `data_dependent` does so for `Sequential`; a hook before each layer can 
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from initcore._table import aligned
 from initcore._validate import check_count, check_number, choose
 
 Array = NDArray[Any]
+Visit: TypeAlias = "Callable[[Stop], None]"
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,47 @@ def calibrate(
         mean, variance = _moments(name, run(), goal)
         forwards += 1
     return _row(name, forwards, first, mean, variance, goal)
+
+
+@contextlib.contextmanager
+def running(data: Any) -> Iterator[Callable[[Visit], Visit]]:
+    """Run a framework's model on data: what is wrong with a layer is raised as it is, all else is about data.
+
+    Yields a function that remembers what a visit raises, which a framework may put words around.
+
+    >>> with running("words"):
+    ...     sum("words")
+    Traceback (most recent call last):
+    TypeError: the model cannot be run on data=, a str: unsupported operand type(s) for +: 'int' and 'str'
+    """
+    raised: list[Exception] = []  # by a visit
+    of_layers: list[Exception] = []  # by a layer that a visit runs
+
+    def remembering(visit: Visit) -> Visit:
+        def visited(stop: Stop) -> None:
+            def run() -> Array:
+                try:
+                    return stop.run()
+                except Exception as error:
+                    of_layers.append(error)
+                    raise
+
+            try:
+                visit(stop._replace(run=run))
+            except Exception as error:
+                raised.append(error)
+                raise
+
+        return visited
+
+    try:
+        yield remembering
+    except Exception as error:
+        if raised and not of_layers:
+            raise raised[0] from None
+        kind = type(error) if type(error) in (TypeError, ValueError, RuntimeError) else ValueError
+        what = type(data).__name__ + (f" of shape {tuple(data.shape)}" if hasattr(data, "shape") else "")
+        raise kind(f"the model cannot be run on data=, a {what}: {error}") from error
 
 
 class Stop(NamedTuple):

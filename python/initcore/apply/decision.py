@@ -53,8 +53,10 @@ class Decision:
         )
 
     def _promised(self, law: Initializer) -> float | None:
+        """The standard deviation that the law has; where it has none to state, that of what was drawn."""
         tensor = self.tensor
-        return law.deviation(tensor.shape, tensor.layout, drawn_in(tensor.dtype))
+        found = law.deviation(tensor.shape, tensor.layout, drawn_in(tensor.dtype))
+        return tensor.measure() if found is None else found
 
 
 def _told(parts: Parts) -> str:

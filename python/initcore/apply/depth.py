@@ -40,6 +40,15 @@ class Place:
 
 Branches = Mapping[str, Place]
 
+
+class Found(dict[str, Place]):
+    """The places in a model by the tensors' names, and why parts of it could not be looked into."""
+
+    def __init__(self, places: Branches, unseen: Sequence[str] = ()) -> None:
+        super().__init__(places)
+        self.unseen = tuple(dict.fromkeys(unseen))
+
+
 _NOWHERE = Place("", ())
 _EMBEDDING = Place("", ("embedding",), "decoder")  # where it is not known what it feeds
 
@@ -51,17 +60,22 @@ def resolve(scheme: str | ResidualScheme, branches: Branches) -> dict[Part, Call
 
     Raises:
         ValueError: There is no such scheme, or the model has no branch.
+        TypeError: It is neither a name nor a scheme.
 
     >>> model = {"a": Place("one", ("mlp_inner",)), "b": Place("one", ("mlp_last",))}
     >>> resolve("fixup", model)["encoder"](2).name
     'fixup'
     """
+    if not isinstance(scheme, str | ResidualScheme):
+        name = next((name for name, one in SCHEMES.items() if one is scheme), "")
+        hint = f": residual={name!r}, or call it, residual=ic.residual.{name}(...)" if name else ""
+        raise TypeError(f"residual must be a name or a scheme of initcore.residual, got {scheme!r}{hint}")
     places = [place for place in branches.values() if place.branch]
     names = {place.branch for place in places}
     if not names:
         raise ValueError(
             "residual= is for models with residual branches, and none was found: "
-            "layers whose output is added to what went into them"
+            f"layers whose output is added to what went into them{_unseen(branches)}"
         )
     layers: dict[Part, int] = {
         part: _layers([place for place in places if place.part == part]) for part in get_args(Part)
@@ -101,17 +115,27 @@ def with_depth(
     def scheme_of(place: Place) -> ResidualScheme:
         return parts[place.part if place.part in parts else last](place.depth)
 
-    _check(scheme_of(_NOWHERE), places)
+    _check(scheme_of(_NOWHERE), places, _unseen(branches))
     found = [
         _scaled(scheme_of(place), tensor, choice, place)
         for tensor, choice, place in zip(tensors, choices, places, strict=True)
     ]
     schemes = {part: of_depth(1) for part, of_depth in parts.items()}
     roles = {role for place in places for role in place.roles}
-    return found, tuple(dict.fromkeys(_notes(schemes, roles)))
+    notes = dict.fromkeys(_notes(schemes, roles))
+    if unseen := _unseen(branches):
+        notes[f"{next(iter(schemes.values())).name} is for the branches that were found{unseen}"] = None
+    return found, tuple(notes)
 
 
-def _check(scheme: ResidualScheme, places: Sequence[Place]) -> None:
+def _unseen(branches: Branches) -> str:
+    """What of a model was not looked into, and why, as the end of a sentence."""
+    unseen = branches.unseen if isinstance(branches, Found) else ()
+    more = f"; and {len(unseen) - 2} more" * (len(unseen) > 2)
+    return f"; not looked into: {'; '.join(unseen[:2])}{more}" if unseen else ""
+
+
+def _check(scheme: ResidualScheme, places: Sequence[Place], unseen: str) -> None:
     """Raise ValueError if the scheme is not about anything that is there, or not in each branch."""
     about = [place for place in places if any(scheme.named(role) for role in place.roles)]
     without = "the model" if not about else ""
@@ -124,7 +148,8 @@ def _check(scheme: ResidualScheme, places: Sequence[Place]) -> None:
         role = " or ".join(role.replace("_", " ") for role in scheme.factors)
         needs = ", and ".join(scheme.needs)
         raise ValueError(
-            f"{scheme.name} says how each {role} starts, and {without} has none: the model must have {needs}"
+            f"{scheme.name} says how each {role} starts, and {without} has none: "
+            f"the model must have {needs}{unseen}"
         )
 
 

@@ -87,8 +87,9 @@ def table(model: Any, data: Any, seed: KeyLike) -> Table:
     found = adapter.calibrated(
         model, data, Goal(), lambda: done.append(initialize(model, "orthogonal", seed))
     )
-    first = {name: tensor.name for tensor in adapter.parameters(model) for name in tensor.names}
-    return _told(done[0], {first[name]: row for name, row in reversed(found.items())})
+    first = {name: tensor for tensor in adapter.parameters(model) for name in tensor.names}
+    std = {tensor.name: tensor.measure() for tensor in first.values()}
+    return _told(done[0], {first[name].name: row for name, row in reversed(found.items())}, std)
 
 
 def _calibrated(model: Any, data: Any, goal: Goal, start: Any, seed: KeyLike, training: bool) -> Calibration:
@@ -98,15 +99,15 @@ def _calibrated(model: Any, data: Any, goal: Goal, start: Any, seed: KeyLike, tr
     return Calibration(adapter_of(model).calibrated(model, data, goal, begin, training).values())
 
 
-def _told(table: Table, found: Mapping[str, Calibrated]) -> Table:
-    """The table, with what was done to the kernels of these names."""
+def _told(table: Table, found: Mapping[str, Calibrated], std: Mapping[str, float | None]) -> Table:
+    """The table, with what was done to the kernels of these names, whose elements spread so now."""
 
     def told(row: Row) -> Row:
         if row.name in found:
             one = found[row.name]
-            why = f"variance of what it gives on the data: {one.before:.3g}, now {one.after:.3g}"
+            why = f"variance of its pre-activations on the data: {one.before:.3g}, now {one.after:.3g}"
             missed = "" if one.converged else ", not within tolerance"
-            return replace(row, scheme="lsuv", std=None, why=why + missed)
+            return replace(row, scheme="lsuv", std=std[row.name], why=why + missed)
         if row.role == "kernel" and row.changed:
             why = "not scaled: no layer that the data reach gives what it makes of them"
             return replace(row, why=f"{row.why}; {why}")

@@ -76,6 +76,7 @@ class Parameter:
         start: How the layer itself says that it starts, if it does.
         left: Why it is not touched, if so.
         lazy: Whether its shape, here (), is yet to come.
+        measure: Returns the standard deviation of the elements as they are; None if that cannot be told.
         remember: Where ``fill`` may fail for reasons of the model's own: called before, it returns a function
             that brings the tensor's value back.
     """
@@ -93,6 +94,7 @@ class Parameter:
     start: Initializer | None = None
     left: str = ""
     lazy: bool = False
+    measure: Callable[[], float | None] = lambda: None
     remember: Callable[[], Callable[[], None]] | None = None
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from initcore import data_dependent
 from initcore.apply.depth import Place
 from initcore.apply.parameter import Feeds, Parameter
@@ -38,6 +40,7 @@ def parameters(model: Network, activation: object = None) -> list[Parameter]:
             feeds=Feeds(passes),
             owners=(tensor.layer,) if tensor.layer is not None else (),
             start=tensor.initializer,
+            measure=lambda: float(array.std(dtype=np.float64)) if array.size else None,
         )
 
     return [described(name) for name in model.tensors]

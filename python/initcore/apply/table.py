@@ -14,8 +14,8 @@ class Row:
     """One tensor.
 
     ``shape`` is None where the tensor has none yet. ``std`` is the standard deviation that its elements were
-    drawn with, None where the law has none to state or nothing was drawn. ``learning_rate`` is what muP
-    multiplies the optimizer's by for this tensor.
+    drawn with; where the law has none to state, or the data set it, that of the elements themselves; None
+    where nothing was drawn. ``learning_rate`` is what muP multiplies the optimizer's by for this tensor.
     """
 
     name: str

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initcore import layouts
-from initcore.calibration import Calibrated, Goal, Stop, in_passes
+from initcore.calibration import Calibrated, Goal, Stop, Visit, in_passes, running
 from initcore.keras import roles
 from initcore.keras.forward import ATTENTION
 from initcore.keras.naming import Named, layers
@@ -26,7 +26,6 @@ from initcore.keras.tracing import of_keras
 from initcore.layouts import LayoutLike
 
 Array = NDArray[Any]
-Visit = Callable[[Stop], None]
 
 
 def calibrated(
@@ -52,9 +51,9 @@ def calibrated(
         moved = _copies(model.non_trainable_variables)  # by a pass: statistics, seeds
 
         def forward(visit: Visit) -> None:
-            with contextlib.ExitStack() as stops:
+            with running(data) as remembering, contextlib.ExitStack() as stops:
                 for kernel in kernels:
-                    stops.enter_context(kernel.stopping(visit, done))
+                    stops.enter_context(kernel.stopping(remembering(visit), done))
                 _give(model, data, training)
             _restore(moved)
 

@@ -7,16 +7,18 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from initcore import activations
 from initcore.apply.branches import in_parts, note
-from initcore.apply.depth import Place
+from initcore.apply.depth import Found, Place
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.formats import drawn_in
 from initcore.keras import feeds, roles
 from initcore.keras.calibration import calibrated
 from initcore.keras.forward import forwards
 from initcore.keras.naming import Named, layers
+from initcore.keras.tensors import values_of
 from initcore.laws import Initializer
 from initcore.layouts import LayoutLike, Packed
 from initcore.random import Key
@@ -60,13 +62,15 @@ def parameters(model: Any, activation: Any = None) -> list[Parameter]:
     return [_described(places, fed, given) for places in same.values()]
 
 
-def branches(model: Any) -> dict[str, Place]:
+def branches(model: Any) -> Found:
     """Return where in the residual branches of a model its tensors stand."""
     found: dict[str, Place] = {}
+    unseen: list[str] = []
     for i, graph in enumerate(forwards(model)):
+        unseen += [why for _, why in graph.closed]
         if graph.steps:
             note(graph.steps, found, whole=i == 0)
-    return in_parts(found)
+    return Found(in_parts(found), unseen)
 
 
 def _described(places: list[_Place], fed: Callable[[Named], Feeds], activation: Any) -> Parameter:
@@ -100,6 +104,9 @@ def _described(places: list[_Place], fed: Callable[[Named], Feeds], activation: 
         aliases=(*(place.full_name for place in places[1:]), *reverse),
         roles=(*(part.role for part in parts), *("kernel" for _ in reverse)),
         start=part.start,
+        measure=lambda: (
+            float(values_of(variable).std(dtype=np.float64)) if floating and variable.shape else None
+        ),
         left="" if floating else f"not of floating point numbers: {variable.dtype}",
     )
 

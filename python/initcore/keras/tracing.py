@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import keras
 
 from initcore.apply.graph import Node, Tensor
+from initcore.keras.inputs import Arguments, arguments
 from initcore.keras.marks import Marks
 
-_SIZE = 64  # stands for a dimension that is not known; 2 for the first, of examples
 _OPERATORS = tuple(f"__{name}__" for name in ("add", "sub", "mul", "truediv", "pow", "matmul"))
 _ONE_AT_A_TIME = threading.RLock()
 
@@ -90,19 +90,31 @@ def graph_of(layer: Any, describe: Describe) -> Graph:
     """
     own = [part for part in parts(layer) if not of_keras(part)]
     marks = Marks(variable for part in own for variable in part._trainable_variables)
-    walk = _Walk(describe, marks)
-    try:
-        args, named = _inputs(layer)
-        for symbol in keras.tree.flatten((args, named)):
+    found: Graph | None = None
+    why = "the shapes of its inputs are not known: call its build(input_shape)"
+    for i, given in enumerate(arguments(layer)):
+        try:
+            graph = _followed(layer, _Walk(describe, marks), given)
+        except Untraceable as error:
+            why = why if i else f"{error}{given.guessed}"
+            continue
+        found = found or graph
+        if not graph.closed:  # what may be due to the shapes
+            return graph
+    return found or Graph([], [(layer, why)])
+
+
+def _followed(layer: Any, walk: _Walk, given: Arguments) -> Graph:
+    """The graph of a layer's forward on these symbols."""
+    for symbol in keras.tree.flatten((given.args, given.named)):
+        if _is_symbol(symbol):
             walk.add(Step(does=frozenset({"input"})), [symbol])
-        scope = keras.StatelessScope(marks.values())
-        with _ONE_AT_A_TIME, _as_before(layer), _symbols_first(), scope:
-            for part in filter(composite, parts(layer)):
-                vars(part)["symbolic_call"] = functools.partial(walk.call, part, part.symbolic_call)
-                vars(part)["add_loss"] = lambda *losses: None  # of symbols there is none
-            outputs = walk.back_from(_called(layer, args, named))
-    except Untraceable as error:
-        return Graph([], [(layer, str(error))])
+    scope = keras.StatelessScope(walk.marks.values())
+    with _ONE_AT_A_TIME, _as_before(layer), _symbols_first(), scope:
+        for part in filter(composite, parts(layer)):
+            vars(part)["symbolic_call"] = functools.partial(walk.call, part, part.symbolic_call)
+            vars(part)["add_loss"] = lambda *losses: None  # of symbols there is none
+        outputs = walk.back_from(_called(layer, given.args, given.named))
     walk.add(Step(tuple(dict.fromkeys(outputs)), does=frozenset({"output"})), [])
     return Graph(walk.steps, walk.closed)
 
@@ -131,32 +143,6 @@ def parts(layer: Any) -> list[Any]:
     """Return a layer and all that it is made of."""
     found: list[Any] = layer._flatten_layers()
     return found
-
-
-def _inputs(layer: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Symbols for what a layer was built with: by place, and by name."""
-    layer = getattr(layer, "_functional", None) or layer
-    if hasattr(layer, "_inputs_struct"):  # a functional model
-        symbols = [keras.KerasTensor(_sizes(one.shape), one.dtype) for one in layer.inputs]
-        return (keras.tree.pack_sequence_as(layer._inputs_struct, symbols),), {}
-    shapes = layer._build_shapes_dict
-    if not shapes or any(shape is None for shape in shapes.values()):
-        raise Untraceable("the shapes of its inputs are not known: call its build(input_shape)")
-    made = {name.removesuffix("_shape"): _symbols(shape) for name, shape in shapes.items()}
-    return ((next(iter(made.values())),), {}) if len(made) == 1 else ((), made)
-
-
-def _symbols(shape: Any) -> Any:
-    """A symbol for a shape, or for each of a list or dict of them."""
-    if isinstance(shape, dict):
-        return {name: _symbols(one) for name, one in shape.items()}
-    if all(one is None or isinstance(one, int) for one in shape):
-        return keras.KerasTensor(_sizes(shape))
-    return [_symbols(one) for one in shape]
-
-
-def _sizes(shape: Iterable[int | None]) -> tuple[int, ...]:
-    return tuple((2 if i == 0 else _SIZE) if size is None else size for i, size in enumerate(shape))
 
 
 def _called(layer: Any, args: Any, named: Any) -> Any:

@@ -10,13 +10,13 @@ from typing import Any
 from torch import nn
 
 from initcore.apply.branches import in_parts, note
-from initcore.apply.depth import Place
+from initcore.apply.depth import Found, Place
 from initcore.residual import Part
 from initcore.torch.forward import TRANSFORMERS, of_attention, steps
-from initcore.torch.tracing import composite, graph_of
+from initcore.torch.tracing import Untraceable, composite, trace
 
 
-def branches(model: nn.Module) -> dict[str, Place]:
+def branches(model: nn.Module) -> Found:
     """Return by name where the tensors of residual branches stand.
 
     >>> class Block(nn.Module):
@@ -33,19 +33,27 @@ def branches(model: nn.Module) -> dict[str, Place]:
     for name, module in model.named_modules():
         if isinstance(module, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
             _of_transformer(module, f"{name}." if name else "", found)
-    _traced(model, "", found)
-    return in_parts(found)
+    unseen: list[str] = []
+    _traced(model, "", found, unseen)
+    return Found(in_parts(found), unseen)
 
 
-def _traced(model: nn.Module, prefix: str, found: dict[str, Place]) -> None:
+def _traced(model: nn.Module, prefix: str, found: dict[str, Place], unseen: list[str]) -> None:
     if not composite(model) or type(model).__module__ == "torch.nn.modules.transformer":
         return
-    graph = None if isinstance(model, nn.ModuleList | nn.ModuleDict) else graph_of(model)
-    if graph is not None:
-        note(steps(graph, model, prefix), found, whole=not prefix)
-        return
+    why: list[str] = []
+    if not isinstance(model, nn.ModuleList | nn.ModuleDict):
+        try:
+            graph = trace(model)
+        except Untraceable as error:
+            why = [str(error)]
+        else:
+            note(steps(graph, model, prefix), found, whole=not prefix)
+            return
+    inner: list[str] = []
     for name, child in model.named_children():
-        _traced(child, f"{prefix}{name}.", found)
+        _traced(child, f"{prefix}{name}.", found, inner)
+    unseen += inner or why  # a part that cannot be traced is why the whole cannot
 
 
 def _of_transformer(layer: Any, prefix: str, found: dict[str, Place]) -> None:

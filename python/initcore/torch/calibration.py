@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from initcore.calibration import Calibrated, Goal, Stop, in_passes
+from initcore.calibration import Calibrated, Goal, Stop, Visit, in_passes, running
 from initcore.torch.computed import computed, replace, sources
 from initcore.torch.tensors import random_state_kept
 from initcore.torch.wrappers import bare, spread
@@ -67,7 +67,7 @@ def _copies(tensors: Iterable[torch.Tensor]) -> list[tuple[torch.Tensor, torch.T
     ]
 
 
-def _forward(model: nn.Module, data: Any, visit: Callable[[Stop], None], done: list[torch.Tensor]) -> None:
+def _forward(model: nn.Module, data: Any, visit: Visit, done: list[torch.Tensor]) -> None:
     """One pass; all draw the same random numbers, for dropout, and leave the generator as it was."""
     met: set[str] = set()
 
@@ -79,7 +79,8 @@ def _forward(model: nn.Module, data: Any, visit: Callable[[Stop], None], done: l
 
         return hook
 
-    with bare(model) as model, torch.no_grad(), random_state_kept(model.parameters()):
+    with bare(model) as model, torch.no_grad(), random_state_kept(model.parameters()), running(data) as told:
+        visit = told(visit)
         hooks = [
             module.register_forward_pre_hook(stop(name, layer), with_kwargs=True)
             for name, module, layer in _layers(model)

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from initcore import activations
-from initcore.apply.depth import Place
+from initcore.apply.depth import Found
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.laws import Initializer
 from initcore.layouts import LayoutLike, Packed
@@ -72,7 +72,7 @@ def parameters(model: nn.Module, activation: Any = None) -> list[Parameter]:
     return [_described(places, fed, given) for places in same.values()]
 
 
-def branches(model: nn.Module) -> dict[str, Place]:
+def branches(model: nn.Module) -> Found:
     """Return where in the residual branches of a module its tensors stand."""
     with bare(model) as model:
         return find_branches(model)
@@ -116,8 +116,17 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
         start=part.start,
         left=chosen.left or _unreachable(chosen.tensor),
         lazy=lazy,
+        measure=lambda: _deviation(chosen),
         remember=_remembering(chosen) if parametrize.is_parametrized(chosen.module, chosen.name) else None,
     )
+
+
+def _deviation(place: _Place) -> float | None:
+    """That of the tensor as the module has it now; None if this process has not all of it."""
+    now = getattr(place.module, place.name, place.tensor)
+    if not isinstance(now, torch.Tensor) or _unreachable(now) or shards.is_sharded(now) or not now.numel():
+        return None
+    return float(now.detach().to("cpu", torch.float64).std(correction=0))
 
 
 def _remembering(place: _Place) -> Callable[[], Callable[[], None]]:

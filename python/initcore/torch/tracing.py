@@ -23,21 +23,38 @@ _MAKERS = (torch.arange, torch.zeros, torch.ones, torch.full, torch.empty, torch
 LOOKS = frozenset(("size", "dim", "shape", "getattr", "numel", "stride", "is_contiguous", "device", "dtype"))
 
 
+class Untraceable(Exception):
+    """Why there is no graph, in words for the user."""
+
+
 def graph_of(model: nn.Module) -> Any:
     """Return the graph of the model's forward, or None if it cannot be traced: if it branches on values, say.
-
-    All arguments are given; or, where that fails, the first alone.
 
     >>> [node.op for node in graph_of(nn.Sequential(nn.Linear(2, 2), nn.ReLU())).nodes]
     ['placeholder', 'call_module', 'call_module', 'output']
     """
-    defaults = _defaults(model)
+    with contextlib.suppress(Untraceable):
+        return trace(model)
+    return None
+
+
+def trace(model: nn.Module) -> Any:
+    """Return the graph of the model's forward, called with all arguments, or, if that fails, with the first.
+
+    Raises:
+        Untraceable: Neither can be traced.
+    """
+    defaults, why = _defaults(model), ""
     for left in [None, defaults] if defaults else [None]:
         # A model's code may do anything to a proxy that it could do to a tensor.
-        with contextlib.suppress(Exception), _as_before(model), torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _Tracer(model).trace(model, left)
-    return None
+        try:
+            with _as_before(model), torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return _Tracer(model).trace(model, left)
+        except Exception as error:
+            told = str(error).strip().partition("\n")[0]
+            why = f"the forward of {type(model).__name__} cannot be traced: {type(error).__name__}: {told}"
+    raise Untraceable(why[:200])
 
 
 def _defaults(model: nn.Module) -> dict[str, Any]:
