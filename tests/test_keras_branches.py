@@ -312,3 +312,13 @@ def test_layers_that_cannot_be_followed_leave_the_others():
     assert branches(made)["body/b/kernel"].roles == ("mlp_last",)
     with pytest.raises(ValueError, match="branch"):
         ic.initialize(keras.Sequential([keras.Input((4,)), L.Dense(3)]), residual="fixup")
+
+
+def test_a_block_counts_as_often_as_it_is_run():
+    def forward(m, x):
+        for _ in range(9):
+            x = x + m.b(ops.relu(m.a(x)))
+        return x
+
+    table = ic.initialize(model(forward), residual="gpt2")
+    assert table["b/kernel"].std == pytest.approx(0.02 / 3)

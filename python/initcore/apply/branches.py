@@ -41,11 +41,19 @@ def note(nodes: Sequence[Node], found: dict[str, Place], whole: bool = True) -> 
     >>> nodes, found = [x, dense, Node([x, dense], does=frozenset({"add"}))], {}
     >>> note(nodes, found)
     >>> found
-    {'dense/kernel': Place(branch='dense', roles=('mlp_last',), part='encoder', depth=1, also=())}
+    {'dense/kernel': Place(branch='dense', roles=('mlp_last',), part='encoder', depth=1, also=(), times=1)}
     """
     branches = list(sums.branches(nodes))
+    runs: dict[tuple[str, ...], set[Node]] = {}  # the sums that a branch goes into, by its kernels
     for branch in branches:
-        _note(branch, _depth(branch, nodes), found)
+        runs.setdefault(_kernels(branch), set()).add(branch.sum)
+    titles: dict[tuple[str, ...], str] = {}
+    for branch in branches:
+        kernels = _kernels(branch)
+        if kernels not in titles:  # else it is gone through again
+            titles[kernels] = _title(kernels, {place.branch for place in found.values()})
+        place = Place(titles[kernels], (), depth=_depth(branch, nodes), times=_times(runs[kernels], nodes))
+        _note(branch, place, found)
     _note_embeddings(nodes, found)
     if whole:
         _note_output(nodes[-1], {branch.sum for branch in branches}, found)
@@ -73,15 +81,25 @@ def _depth(branch: sums.Branch, nodes: Sequence[Node]) -> int:
     return until[branch.end]
 
 
-def _note(branch: sums.Branch, depth: int, found: dict[str, Place]) -> None:
+def _times(sums: set[Node], nodes: Sequence[Node]) -> int:
+    """How many of these sums come one after another at most: not so in towers that share their layers."""
+    until: dict[Node, int] = {}
+    for node in nodes:
+        until[node] = max((until.get(source, 0) for source in node.inputs), default=0) + (node in sums)
+    return max(until.values())
+
+
+def _kernels(branch: sums.Branch) -> tuple[str, ...]:
+    return tuple(sorted(node.name for node in branch.nodes if node.has("kernel")))
+
+
+def _note(branch: sums.Branch, place: Place, found: dict[str, Place]) -> None:
     """Say of every tensor of a branch where it stands."""
     attends = any("attend" in node.does for node in branch.nodes)
     # A multiplier may be one of branches before too.
     last, at_end = _back_to_kernels(
         branch.end, lambda node: node not in branch.nodes and not node.has("value")
     )
-    kernels = sorted(node.name for node in branch.nodes if node.has("kernel"))
-    title = _title(kernels, {place.branch for place in found.values()})
     for node in branch.nodes | at_end:
         for tensor in node.tensors:
             if tensor.role == "kernel":
@@ -89,9 +107,10 @@ def _note(branch: sums.Branch, depth: int, found: dict[str, Place]) -> None:
             else:
                 places = _places_beside(tensor, node, node in at_end)
             if places:
-                before = found.setdefault(tensor.name, Place(title, places, depth=depth))
-                if places == before.roles == ("multiplier",) and title not in (before.branch, *before.also):
-                    found[tensor.name] = replace(before, also=(*before.also, title))
+                before = found.setdefault(tensor.name, replace(place, roles=places))
+                others = (before.branch, *before.also)
+                if places == before.roles == ("multiplier",) and place.branch not in others:
+                    found[tensor.name] = replace(before, also=(*before.also, place.branch))
 
 
 def _places_beside(tensor: Tensor, node: Node, at_end: bool) -> tuple[str, ...]:
@@ -164,7 +183,7 @@ def _kernel_places(name: str, attends: bool, last: bool, parts: Parts | None) ->
     return (next((role for role, spelled in _SPELLED if spelled.search(name)), "inner"),)
 
 
-def _title(names: list[str], taken: set[str]) -> str:
+def _title(names: Sequence[str], taken: set[str]) -> str:
     """The layer that all kernels of a branch stand in, if no other branch is called so; or one of them."""
     paths = [re.split(r"(?<=[./])", name)[:-1] for name in names]
     shared = ""

@@ -29,6 +29,7 @@ class Place:
         part: Of an encoder with a decoder, which of them. What is in neither counts as the encoder's.
         depth: How many kernels one after another the branch has.
         also: The other branches that have the same multiplier.
+        times: How often the network goes through the branch, whose layers it then shares.
     """
 
     branch: str
@@ -36,6 +37,7 @@ class Place:
     part: Part = "encoder"
     depth: int = 1
     also: tuple[str, ...] = ()
+    times: int = 1
 
 
 Branches = Mapping[str, Place]
@@ -56,7 +58,7 @@ _EMBEDDING = Place("", ("embedding",), "decoder")  # where it is not known what 
 def resolve(scheme: str | ResidualScheme, branches: Branches) -> dict[Part, Callable[[int], ResidualScheme]]:
     """Return the scheme of that name for each part of a model with these branches, by the depth of a branch.
 
-    Of transformers, a layer is what has one MLP.
+    Of transformers, a layer is what has one MLP. What shares its layers counts as often as it is run.
 
     Raises:
         ValueError: There is no such scheme, or the model has no branch.
@@ -71,8 +73,8 @@ def resolve(scheme: str | ResidualScheme, branches: Branches) -> dict[Part, Call
         hint = f": residual={name!r}, or call it, residual=ic.residual.{name}(...)" if name else ""
         raise TypeError(f"residual must be a name or a scheme of initcore.residual, got {scheme!r}{hint}")
     places = [place for place in branches.values() if place.branch]
-    names = {place.branch for place in places}
-    if not names:
+    count = _count(places)
+    if not count:
         raise ValueError(
             "residual= is for models with residual branches, and none was found: "
             f"layers whose output is added to what went into them{_unseen(branches)}"
@@ -87,10 +89,10 @@ def resolve(scheme: str | ResidualScheme, branches: Branches) -> dict[Part, Call
 
     def of(part: Part, depth: int) -> ResidualScheme:
         arguments: dict[str, dict[str, Any]] = {
-            "fixup": {"branches": len(names), "layers_per_branch": depth},
+            "fixup": {"branches": count, "layers_per_branch": depth},
             "t_fixup": {"layers": layers[part], "part": part},
             "deepnorm": {"encoder": layers["encoder"], "decoder": layers["decoder"], "part": part},
-            "gpt2": {"layers": len(names), "branches_per_layer": 1},
+            "gpt2": {"layers": count, "branches_per_layer": 1},
         }
         return make(**arguments.get(scheme, {}))
 
@@ -191,4 +193,12 @@ def _notes(schemes: Mapping[Part, ResidualScheme], roles: Collection[str]) -> It
 
 def _layers(places: Sequence[Place]) -> int:
     mlps = {place.branch for place in places if any(role.startswith("mlp") for role in place.roles)}
-    return len(mlps or {place.branch for place in places})
+    return _count([place for place in places if place.branch in mlps or not mlps])
+
+
+def _count(places: Sequence[Place]) -> int:
+    """How many branches there are, each as often as it is gone through."""
+    times: dict[str, int] = {}
+    for place in places:
+        times[place.branch] = max(place.times, times.get(place.branch, 0))
+    return sum(times.values())
