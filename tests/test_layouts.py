@@ -39,6 +39,8 @@ FANS = [
     (Packed("io", 3), (64, 192), (64, 64)),
     (Packed("io", 4), (10, 4 * 25), (10, 25)),
     (Packed("oi", (64, 64, 64)), (192, 64), (64, 64)),
+    (Packed("oi", 3), (192, 64, 3, 3), (576, 576)),
+    (Packed("io", 2), (3, 5, 8), (15, 12)),
     # older Keras takes heads for inputs, and the model's width for a window (keras #22789)
     (Einsum("abc,cde->abde"), (512, 8, 64), (512, 512)),
     (Einsum("gbe,ged->gbd"), (3, 6, 5), (6, 5)),
@@ -125,6 +127,26 @@ def test_several_numbers_may_come_in_a_list():
     assert len({Packed("oi", [4, 2, 2]), Packed("oi", (4, 2, 2))}) == 1
 
 
+@pytest.mark.parametrize("order", ["io", "oi"])
+def test_maps_packed_head_by_head(order):
+    heads = np.arange(4 * 3 * 5)  # of outputs: 4 heads, in each of them 3 maps of 5
+    parts = heads.reshape(4, 3, 5).swapaxes(0, 1).reshape(3, 20)
+    layout, shape = Packed(order, 3, heads=4), ((7, 60) if order == "io" else (60, 7))
+    assert ic.fans(shape, layout) == (7, 20)
+    at = layout.coordinates(shape)
+    numbers = np.broadcast_to(heads if order == "io" else heads[:, None], shape)
+    assert np.array_equal(parts[np.broadcast_to(at.map, shape), np.broadcast_to(at.output, shape)], numbers)
+    assert [
+        np.flatnonzero(np.equal(layout.of_outputs(shape), i)).tolist() for i in range(3)
+    ] == parts.tolist()
+    w = ic.initializers.Orthogonal()(shape, 0, "float64", layout)
+    for part in parts:
+        m = w[:, part] if order == "io" else w[part].T
+        assert np.allclose(m @ m.T, np.eye(7))
+    piece = ic.initializers.HeNormal()(shape, 0, layout=layout, index=(slice(2, 5),))
+    assert np.array_equal(piece, ic.initializers.HeNormal()(shape, 0, layout=layout)[2:5])
+
+
 def test_packed_maps_of_different_sizes_come_in_parts():
     layout = Packed("oi", (4, 2, 2))
     assert [(part.start, part.stop) for part in layout.split((8, 3))] == [(0, 4), (4, 6), (6, 8)]
@@ -155,7 +177,9 @@ def test_packed_maps_of_different_sizes_come_in_parts():
         (ValueError, "multiplier 3", lambda: ic.fans((5, 8, 2), Depthwise("io", multiplier=3))),
         (ValueError, "per axis", lambda: ic.fans((3, 3, 1, 1), Conv("io", stride=(2,)))),
         (ValueError, "add up", lambda: Packed("oi", (4, 2)).check((7, 3))),
-        (ValueError, "two axes", lambda: Packed("oi", 2).check((4, 3, 3))),
+        (ValueError, "at least 2 axes", lambda: Packed("oi", 2).check((4,))),
+        (ValueError, "one whole number", lambda: Packed("oi", (4, 2), heads=2)),
+        (ValueError, "multiple of 6", lambda: Packed("oi", 3, heads=2).check((9, 3))),
         (ValueError, "two axes", lambda: Embedding().check((4,))),
         (ValueError, "'btd,dhk->bthk'", lambda: Einsum("bd,dhk")),
         (ValueError, "'btd,dhk->bthk'", lambda: Einsum("bd,...k->bk")),

@@ -1,5 +1,6 @@
 """Gated pairs of kernels in models of PyTorch: silu(g(x)) * u(x), and what only looks like it."""
 
+import numpy as np
 import pytest
 from reference_expectations import deviation_of_square
 
@@ -77,3 +78,35 @@ def test_other_products_are_no_gates(forward, whys):
     table = ic.initialize(Layers(forward, u=(8, 8), v=(8, 8)))
     for name, words in zip("uv", whys, strict=True):
         assert words in table[f"{name}.weight"].why
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda y: F.relu(y) ** 2,
+        lambda y: torch.square(F.relu(y)),
+        lambda y: F.relu(y).pow(2),
+        lambda y: (z := F.relu(y)) * z,
+    ],
+)
+def test_activations_one_after_another_are_one(f):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up, self.down = nn.Linear(16, 64), nn.Linear(64, 16)
+
+        def forward(self, x):
+            return self.down(f(self.up(x)))
+
+    row = ic.initialize(Model())["up.weight"]
+    assert "of relu" in row.why
+    assert row.std == pytest.approx(ic.theory.gain(lambda x: np.maximum(x, 0) ** 2).forward / 4, rel=1e-6)
+
+
+def test_what_has_no_gain_is_not_known():
+    class Inverse(nn.Module):
+        def forward(self, x):
+            return torch.reciprocal(x)
+
+    row = ic.initialize(nn.Sequential(nn.Linear(16, 8), nn.ReLU(), Inverse()))["0.weight"]
+    assert "not known (it goes through Inverse() of relu" in row.why

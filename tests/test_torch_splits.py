@@ -4,7 +4,7 @@ import pytest
 
 import initcore as ic
 from initcore import residual
-from initcore.layouts import Packed
+from initcore.layouts import Conv, Packed
 
 torch = pytest.importorskip("torch", reason="initializes modules of a live PyTorch")
 nn, F = torch.nn, torch.nn.functional
@@ -86,10 +86,19 @@ SPLIT = [
     (lambda m, x: ((y := m.kernel(x).view(2, 5, 48))[:, :, :16], y[:, :, 16:]), 48),
     (lambda m, x: ((y := m.kernel(x).view(2, 5, 2, 8))[:, :, 0], y[:, :, 1]), 16),
     (heads, 16),
-]
-NOT_SPLIT = [
+    # head by head, as in GPT-NeoX
     (of_each_head, 48),
     (of_each_head_too, 48),
+    (lambda m, x: m.kernel(x).unflatten(-1, (HEADS, 3, -1)).transpose(-3, -2).unbind(-3), 48),
+    (lambda m, x: ((y := m.kernel(x).view(2, 5, HEADS, 2, 4))[:, :, :, 0], y[..., 1, :]), 32),
+    (lambda m, x: m.kernel(x).view(2, 5, HEADS, 3, 4).permute(3, 0, 2, 1, 4).unbind(0), 48),
+]
+NOT_SPLIT = [
+    # rotary embeddings turn halves of each head, or pairs
+    (lambda m, x: m.kernel(x).view(2, 5, HEADS, 4).chunk(2, -1), 16),
+    (lambda m, x: m.kernel(x).view(2, 5, HEADS, 2, 2).unbind(-1), 16),
+    (lambda m, x: m.kernel(x).view(2, 5, HEADS, 8).split([4, 2, 2], -1), 32),
+    (lambda m, x: m.kernel(x).view(2, 5, 3, 4, 4).unbind(0), 48),
     (lambda m, x: m.kernel(x).chunk(2, dim=0), 48),
     (lambda m, x: (m.kernel(x)[..., :8], torch.relu(m.kernel(x))), 16),
     (lambda m, x: ((y := m.kernel(x))[..., :16], y[..., 16:32]), 48),
@@ -111,9 +120,80 @@ def test_the_parts_are_those_that_the_forward_makes(parts, outputs):
         model.kernel.weight.zero_()
         model.kernel.bias.copy_(torch.arange(outputs))
         made = [part.unique().int().tolist() for part in model(torch.ones(2, 5, WIDTH))]
-    sizes = tuple(map(len, made))
-    assert [number for part in made for number in part] == list(range(outputs))
-    assert found == Packed("oi", len(made) if len(set(sizes)) == 1 else sizes)
+    assert sorted(number for part in made for number in part) == list(range(outputs))
+    assert isinstance(found, Packed) and found.count == len(made)
+    assert made == [
+        [i for i, j in enumerate(found.of_outputs((outputs, WIDTH))) if j == k] for k in range(len(made))
+    ]
+
+
+class Convolution(Splits):
+    """The same of a convolution."""
+
+    def __init__(self, parts, outputs):
+        super().__init__(parts, outputs)
+        self.kernel = nn.Conv2d(WIDTH, outputs, 1)
+
+
+def positions_flattened(m, x):
+    b, c, h, w = x.shape
+    return m.kernel(x).reshape(b, 3 * c, h * w).chunk(3, 1)
+
+
+def channels_of_heads(m, x):
+    b, _, h, w = x.shape
+    return m.kernel(x).view(b, HEADS, 3 * WIDTH // HEADS, h * w).split(WIDTH // HEADS, dim=2)
+
+
+def channels_split(m, x):
+    b, c, h, w = x.size()
+    return m.kernel(x).reshape(b, 3, HEADS, c // HEADS, h * w).unbind(1)
+
+
+def channels_last(m, x):
+    b, _, h, w = x.shape
+    return m.kernel(x).flatten(2).transpose(1, 2).reshape(b, h * w, 3, HEADS, -1).unbind(2)
+
+
+@pytest.mark.parametrize(
+    "parts, wanted",
+    [
+        (lambda m, x: m.kernel(x).chunk(3, dim=1), Packed("oi", 3)),
+        (lambda m, x: m.kernel(x).flatten(2).chunk(3, 1), Packed("oi", 3)),
+        (lambda m, x: ((y := m.kernel(x))[:, :16], y[:, 16:]), Packed("oi", (16, 32))),
+        (lambda m, x: m.kernel(x).unflatten(1, (3, -1)).unbind(1), Packed("oi", 3)),
+        (lambda m, x: m.kernel(x).permute(0, 2, 3, 1).chunk(3, -1), Packed("oi", 3)),
+        (positions_flattened, Packed("oi", 3)),
+        (channels_split, Packed("oi", 3)),
+        (channels_last, Packed("oi", 3)),
+        (channels_of_heads, Packed("oi", 3, HEADS)),
+        (lambda m, x: m.kernel(x).chunk(3, dim=2), None),
+        (lambda m, x: m.kernel(x).reshape(x.shape[0] * HEADS, -1, 9).chunk(3, dim=1), None),
+    ],
+)
+def test_channels_of_a_convolution(parts, wanted):
+    model = Convolution(parts, 48)
+    found = parameters(model)[0].layout
+    assert found == (wanted or Conv("oi", stride=(1, 1)))
+    with torch.no_grad():
+        model.kernel.weight.zero_()
+        model.kernel.bias.copy_(torch.arange(48))
+        made = [part.unique().int().tolist() for part in model(torch.ones(2, WIDTH, 3, 3))]
+    if wanted:
+        numbers = found.of_outputs((48, WIDTH, 1, 1))
+        assert made == [[i for i, j in enumerate(numbers) if j == k] for k in range(len(made))]
+        ic.initialize(model, "orthogonal")
+        for part in made:
+            w = model.kernel.weight.detach().double()[part, :, 0, 0]
+            few = w @ w.T if len(w) <= WIDTH else w.T @ w
+            assert torch.allclose(few, torch.eye(WIDTH, dtype=torch.float64), atol=1e-6)
+
+
+def test_kernels_of_groups_and_strides_stay_as_they_are():
+    model = Convolution(lambda m, x: m.kernel(x).chunk(2, 1), 32)
+    for how in ({"groups": 2}, {"stride": 2}):
+        model.kernel = nn.Conv2d(WIDTH, 32, 3, **how)
+        assert isinstance(parameters(model)[0].layout, Conv)
 
 
 def test_each_part_is_a_map_of_its_own():
@@ -203,3 +283,59 @@ def test_values_are_scaled_where_they_are():
     assert "query/key/value" in table["0.fused.weight"].why
     factors = torch.tensor([1.0] * 24 + [scheme.factor("value")] * 8)[:, None]
     assert torch.allclose(model[0].fused.weight, plain[0].fused.weight * factors)
+
+
+class OfHeads(nn.Module):
+    """As in GPT-NeoX: query, key and value of each head side by side."""
+
+    def __init__(self, known=True):
+        super().__init__()
+        self.qkv, self.out, self.known = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH), known
+
+    def forward(self, x):
+        b, n, _ = x.shape
+        y, sizes = self.qkv(x), (HEADS, 3 * WIDTH // HEADS)
+        y = y.view(b, n, *sizes) if self.known else y.view(y.size()[:-1] + sizes)
+        q, k, v = (part.transpose(1, 2) for part in y.chunk(3, -1))
+        return x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, WIDTH))
+
+
+@pytest.mark.parametrize("scheme", [residual.t_fixup(3), residual.deepnorm(3)])
+def test_values_of_each_head_are_scaled(scheme):
+    model, plain = OfHeads(), OfHeads()
+    table = ic.initialize(model, residual=scheme, seed=3)
+    ic.initialize(plain, "glorot_normal", seed=3)
+    assert "query/key/value" in table["qkv.weight"].why and "4 heads" in table["qkv.weight"].why
+    now, before = (one.qkv.weight.detach().view(HEADS, 3, -1, WIDTH) for one in (model, plain))
+    factors = torch.tensor([1.0, 1.0, scheme.factor("value")])[:, None, None]
+    assert torch.allclose(now, before * factors)
+
+
+def test_where_the_split_is_not_seen_the_table_says_so_and_a_rule_says_how():
+    scheme = residual.t_fixup(3)
+    model, plain = OfHeads(known=False), OfHeads()
+    assert parameters(model)[0].layout == "oi"
+    table = ic.initialize(model, residual=scheme)
+    ic.initialize(plain, {"qkv.weight": ("glorot_normal", "oi")})
+    assert "not scaled" in table["qkv.weight"].why and 'Packed("oi", 3, heads=...)' in table["qkv.weight"].why
+    assert torch.equal(model.qkv.weight, plain.qkv.weight)
+    table = ic.initialize(model, {"qkv.weight": ("auto", Packed("oi", 3, HEADS))}, residual=scheme)
+    ic.initialize(plain, "glorot_normal")
+    assert "x 1, 0.5091" in table["qkv.weight"].why
+    now, before = (one.qkv.weight.detach().view(HEADS, 3, -1, WIDTH) for one in (model, plain))
+    assert torch.allclose(now[:, 2], before[:, 2] * scheme.factor("value"))
+    assert torch.equal(now[:, :2], before[:, :2])
+    # What a rule says of the law stays.
+    ic.initialize(model, {"qkv.weight": ("glorot_normal", Packed("oi", 3, HEADS))}, residual=scheme)
+    assert torch.equal(model.qkv.weight, plain.qkv.weight)
+
+
+def test_schemes_with_one_factor_need_no_split():
+    model = OfHeads(known=False)
+    assert "not scaled" not in ic.initialize(model, residual="fixup")["qkv.weight"].why
+
+
+def test_heads_of_a_base_model_are_its_own():
+    model = OfHeads()
+    shapes = {"qkv.weight": (24, 8), "qkv.bias": (24,), "out.weight": (8, 8), "out.bias": (8,)}
+    assert ic.initialize(model, mup=shapes).learning_rates["qkv.weight"] == 0.5

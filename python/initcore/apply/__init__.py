@@ -71,7 +71,8 @@ def initialize(
         data: A batch of inputs, for ``"lsuv"``: a tuple is several arguments, and for PyTorch a dict too.
         residual: A name or scheme of `initcore.residual`, such as ``"fixup"``: tensors of residual branches
             start smaller, by how many there are; kernels have the scheme's own law where ``scheme`` is
-            ``"auto"``. What rules say stays. The table's notes tell what the model itself must have.
+            ``"auto"``. What rules say stays; ``"auto"`` with a layout says the layout only. The table's notes
+            tell what the model itself must have.
         mup: The base model of muP, narrower, whose learning rate was tuned; or its shapes by name. Every
             tensor starts as in it, and as `initcore.mup` says of its width; the table's ``learning_rates``
             say how the learning rates differ.

@@ -24,7 +24,10 @@ _SPELLED = (
 _PARTS: Mapping[Part, re.Pattern[str]] = {
     part: re.compile(rf"(^|[._/]){part}([._/]|$)") for part in get_args(Part)
 }
-_PACKED = re.compile(r"qkv|c_attn|in_proj|wqkv", re.IGNORECASE)
+_PACKED: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (re.compile(r"qkv|query_key_value|c_attn|in_proj", re.IGNORECASE), ("query", "key", "value")),
+    (re.compile(r"(^|_)w?kv(_|$)|key_value", re.IGNORECASE), ("key", "value")),
+)
 
 
 def note(nodes: Sequence[Node], found: dict[str, Place], whole: bool = True) -> None:
@@ -175,11 +178,9 @@ def _kernel_places(name: str, attends: bool, last: bool, parts: Parts | None) ->
         return ("mlp_last",) if last else ("mlp_inner",)
     if last:
         return ("attention_output",)
-    count = parts if isinstance(parts, int | None) else len(parts)
-    if count == 3 or (count is None and _PACKED.search(name)):
-        return ("query", "key", "value")
-    if count == 2:
-        return ("key", "value")
+    for spelled, roles in _PACKED:
+        if parts.count == len(roles) if parts else spelled.search(name):
+            return roles
     return (next((role for role, spelled in _SPELLED if spelled.search(name)), "inner"),)
 
 

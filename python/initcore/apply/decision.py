@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from initcore.apply.parameter import Parameter, Parts
+from initcore.apply.parameter import Parameter
 from initcore.apply.roles import Choice
 from initcore.apply.scaled import Scaled
 from initcore.apply.table import Row
@@ -36,7 +36,7 @@ class Decision:
         law, tensor = self.choice.initializer, self.tensor
         notes = [self.choice.why]
         if isinstance(tensor.layout, Packed) and tensor.feeds.parts and self.choice.layout is None and law:
-            notes.append(f"the forward splits it into {_told(tensor.feeds.parts)}")
+            notes.append(f"the forward splits it into {tensor.feeds.parts}")
         if tensor.aliases:
             notes.append(f"one tensor with {', '.join(tensor.aliases)}")
         if came is not None:
@@ -57,10 +57,6 @@ class Decision:
         tensor = self.tensor
         found = law.deviation(tensor.shape, tensor.layout, drawn_in(tensor.dtype))
         return tensor.measure() if found is None else found
-
-
-def _told(parts: Parts) -> str:
-    return f"{parts} maps" if isinstance(parts, int) else f"maps of {', '.join(map(str, parts))}"
 
 
 def title(law: Initializer) -> str:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, get_args
 
-from initcore import initializers
+from initcore import initializers, layouts
 from initcore._validate import choose
 from initcore.apply.parameter import Parameter
 from initcore.apply.roles import Choice
 from initcore.apply.scaled import scaled
 from initcore.laws import Constant
+from initcore.layouts import Packed
 from initcore.residual import SCHEMES, Part, ResidualScheme
 
 
@@ -25,7 +26,8 @@ class Place:
 
     Args:
         branch: The branch's name; "" outside of branches.
-        roles: Out of `initcore.residual.ROLES`; several if the tensor packs as many parts.
+        roles: Out of `initcore.residual.ROLES`; several if the tensor packs as many maps, in this order:
+            which of its numbers are whose, its layout says.
         part: Of an encoder with a decoder, which of them. What is in neither counts as the encoder's.
         depth: How many kernels one after another the branch has.
         also: The other branches that have the same multiplier.
@@ -104,7 +106,7 @@ def with_depth(
 ) -> tuple[list[Choice], tuple[str, ...]]:
     """Return how the tensors start with those of the branches as the scheme says, and notes on the model.
 
-    What rules say stays.
+    What rules say stays; but "auto" with a layout says no more than the layout.
 
     Raises:
         ValueError: As `resolve`; or the model has no tensor that the scheme is about; or, where that is about
@@ -169,7 +171,7 @@ def _scaled(scheme: ResidualScheme, tensor: Parameter, choice: Choice, place: Pl
         return choice
     base = {"kernel": scheme.base, "embedding": scheme.embedding}.get(tensor.role, "auto")
     if base != "auto" and choice.by == "auto":
-        choice = replace(choice, initializer=initializers.get(base), why=f"{scheme.name}'s base")
+        choice = replace(choice, initializer=initializers.get(base), why=_base(scheme, choice))
     factors = tuple(scheme.factor(role) for role in place.roles)
     where = f" of {place.branch}" if place.branch else ""
     which = f"{scheme.name}: {'/'.join(dict.fromkeys(place.roles)).replace('_', ' ')}{where}"
@@ -178,8 +180,25 @@ def _scaled(scheme: ResidualScheme, tensor: Parameter, choice: Choice, place: Pl
     if choice.initializer is None or set(factors) <= {1.0}:
         return choice
     times = ", ".join(f"{factor:.4g}" for factor in dict.fromkeys(factors))
+    if len(set(factors)) > 1 and not _has_maps(tensor, len(factors)):
+        why = f"{which}, not scaled: how these lie in it was not seen, give a rule as {_rule(tensor, place)}"
+        return replace(choice, why=f"{why}; {choice.why}")
     law = scaled(choice.initializer, factors)
     return replace(choice, initializer=law, why=f"{which}, x {times}; {choice.why}")
+
+
+def _base(scheme: ResidualScheme, choice: Choice) -> str:
+    return f"{scheme.name}'s base" + (f", {choice.layout}" if choice.layout else "")
+
+
+def _has_maps(tensor: Parameter, count: int) -> bool:
+    layout = layouts.of(tensor.layout)
+    return isinstance(layout, Packed) and layout.count == count
+
+
+def _rule(tensor: Parameter, place: Place) -> str:
+    order = getattr(layouts.of(tensor.layout), "order", "io")
+    return f'("auto", Packed("{order}", {len(place.roles)}, heads=...))'
 
 
 def _notes(schemes: Mapping[Part, ResidualScheme], roles: Collection[str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from initcore.apply.functions import passes_on
+from initcore.apply.functions import composed, has_gain, passes_on
 from initcore.apply.graph import Node
 from initcore.apply.parameter import Feeds, Function
 from initcore.gains import GATED, Gated
@@ -34,11 +34,34 @@ def uses(
     """
     gates = _gates(nodes, function_of)
     found: dict[Node, list[Use]] = {}
+    whole = {node: _composed(node, through, function_of) for node in nodes}
     for node in reversed(nodes):
         found[node] = [
-            Use(user, gates.get((node, user)) or through(user, merged(found[user]))) for user in node.users
+            Use(user, gates.get((node, user)) or whole[user] or through(user, merged(found[user])))
+            for user in node.users
         ]
     return found
+
+
+def _composed(
+    node: Node, through: Callable[[Any, Feeds], Feeds], function_of: Callable[[Any], Function | None]
+) -> Feeds | None:
+    """What goes into an activation feeds if all that this gives goes into another at once; None if not."""
+    here = Feeds()  # comes back from what passes on its input
+    chain: list[Function] = []
+    step: Node | None = node
+    while step is not None and (f := function_of(step)) is not None:
+        if not passes_on(f):
+            if through(step, here) is here:
+                break  # a factor, say
+            chain.append(f)
+        step = step.users[0] if len(step.users) == 1 else None
+    if len(chain) < 2:
+        return None
+    whole = composed(chain)
+    if has_gain(whole):
+        return Feeds(whole)
+    return Feeds(known=False, how=f"it goes through {Feeds(whole)}, which no signal keeps its scale through")
 
 
 def merged(found: Iterable[Use]) -> Feeds:

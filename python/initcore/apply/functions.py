@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from initcore import activations
+from initcore import activations, initializers
 from initcore.apply.parameter import Function
 
 OnArrays = Callable[[NDArray[Any]], NDArray[Any]]
@@ -35,6 +35,37 @@ def recognized(name: str, f: OnArrays) -> Function | None:
         if known and np.allclose(activations.get(known)(_PROBES), values, rtol=1e-5, atol=1e-6):
             return activations.get(known)
     return _once(str(getattr(f, "__name__", name)), tuple(values.tolist()), f)
+
+
+def composed(chain: Sequence[Function]) -> Function:
+    """Return the function that is these one after another.
+
+    >>> composed([activations.get("relu"), np.square]).__name__
+    'square of relu'
+    """
+    functions = [f for f in chain if callable(f)]
+    names = [str(getattr(f, "name", "") or getattr(f, "__name__", f)) for f in functions]
+
+    def whole(x: NDArray[Any]) -> NDArray[Any]:
+        return functools.reduce(lambda y, f: np.asarray(f(y)), functions, x)
+
+    whole.__name__ = whole.__qualname__ = " of ".join(reversed(names))
+    with np.errstate(all="ignore"):
+        return recognized(whole.__name__, whole) or whole
+
+
+def has_gain(f: Function) -> bool:
+    """Return whether there is a gain that keeps a signal's scale through a function.
+
+    >>> has_gain(np.square), has_gain(np.log)
+    (True, False)
+    """
+    with np.errstate(all="ignore"):
+        try:
+            initializers.auto(f)
+        except ValueError:  # no second moment
+            return False
+    return True
 
 
 def passes_on(f: Function) -> bool:

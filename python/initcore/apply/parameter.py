@@ -7,21 +7,57 @@ framework: write that function and name it in ``_ADAPTERS`` of ``apply/__init__.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from initcore import layouts
 from initcore.activations import Activation
 from initcore.gains import Gated
 from initcore.laws import Initializer
-from initcore.layouts import LayoutLike, Packed
+from initcore.layouts import Conv, LayoutLike, Packed
 from initcore.random import Key
 
 # An activation of ours, a gated pair by its name, or any function of an array.
 Function: TypeAlias = "Activation | str | Gated | Callable[[Any], Any]"
 
-# How many parts of the same size something has, or the size of each.
-Parts: TypeAlias = "int | tuple[int, ...]"
+
+@dataclass(frozen=True)
+class Parts:
+    """Into which parts a forward splits what a kernel gives.
+
+    Args:
+        of: How many parts of the same size, or the size of each.
+        heads: In how many blocks one after another all of them lie, as `Packed` has it.
+
+    >>> str(Parts(3)), str(Parts((16, 8))), str(Parts(3, heads=4))
+    ('3 maps', 'maps of 16, 8', '3 maps, which lie side by side in each of 4 heads')
+    """
+
+    of: int | tuple[int, ...]
+    heads: int = 1
+
+    @property
+    def count(self) -> int:
+        """How many parts there are."""
+        return self.of if isinstance(self.of, int) else len(self.of)
+
+    def packed(self, layout: LayoutLike) -> LayoutLike:
+        """Return the layout of a kernel with these parts that had this one; that, if it cannot have parts.
+
+        >>> Parts(3).packed("oi"), Parts(3).packed(Conv("oi", groups=2))
+        (Packed(order='oi', parts=3, heads=1), Conv(order='oi', groups=2, stride=1))
+        """
+        plain = layouts.of(layout)
+        if not isinstance(plain, Conv) or plain.groups > 1:
+            return layout
+        strides = plain.stride if isinstance(plain.stride, tuple) else (plain.stride,)
+        return Packed(plain.order, self.of, self.heads) if {*strides} <= {1} else layout
+
+    def __str__(self) -> str:
+        if not isinstance(self.of, int):
+            return f"maps of {', '.join(map(str, self.of))}"
+        beside = f", which lie side by side in each of {self.heads} heads"
+        return f"{self.of} maps" + beside * (self.heads > 1)
 
 
 @dataclass(frozen=True)
@@ -99,9 +135,11 @@ class Parameter:
 
     @property
     def whole(self) -> LayoutLike:
-        """Its layout; as one map where its maps have sizes of their own."""
+        """Its layout, wherever in it heads lie; as one map where its maps have sizes of their own."""
         layout = layouts.of(self.layout)
-        return layout.order if isinstance(layout, Packed) and layout.split(self.shape) else layout
+        if not isinstance(layout, Packed):
+            return layout
+        return layout.order if layout.split(self.shape) else replace(layout, heads=1)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from initcore import initializers, layouts
 from initcore.apply.parameter import Parameter
@@ -57,7 +57,8 @@ class Rule:
             return Choice(None, f"{why}: kept", "rule", layout=self.layout)
         if isinstance(self.scheme, str) and self.scheme == "auto":
             chosen = ROLES[tensor.role].auto(tensor)
-            return Choice(chosen.initializer, f"{why}: {chosen.why}", "rule", layout=self.layout)
+            by: Literal["auto", "rule"] = "auto" if self.layout else "rule"
+            return Choice(chosen.initializer, f"{why}: {chosen.why}", by, layout=self.layout)
         return Choice(initializers.get(self.scheme), why, "rule", _name(self.scheme), self.layout)
 
 

@@ -1,4 +1,4 @@
-"""Any law times a factor, or times one factor for each of several parts of the tensor."""
+"""Any law times a factor, or times one factor for each of the maps that a tensor packs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,9 @@ from initcore.random import Key, Shape, draw
 
 @dataclass(frozen=True)
 class Scaled(Initializer):
-    """What ``law`` gives, times ``factors``: one for all, or one for each part of the axis of outputs.
-
-    The parts are those of a layout that packs as many, else equal ones. The outputs are on the first axis,
-    unless such a layout says otherwise.
+    """What ``law`` gives, times ``factors``: one for all, or one for each of the maps that the layout packs.
 
     >>> from initcore.initializers import Ones
-    >>> Scaled(Ones(), (1.0, 0.5))((4,), key=0)
-    array([1. , 1. , 0.5, 0.5], dtype=float32)
     >>> Scaled(Ones(), (1.0, 0.5))((1, 4), key=0, layout=Packed("io", (3, 1)))
     array([[1. , 1. , 1. , 0.5]], dtype=float32)
     """
@@ -45,15 +40,10 @@ class Scaled(Initializer):
         """The factors along the axis of outputs, each for its part of it; they broadcast to the tensor."""
         if len(self.factors) == 1:
             return np.asarray(self.factors[0])
-        axis, count, parts = 0, len(self.factors), []
-        if isinstance(layout, Packed):
-            axis = int(layout.order == "io")
-            parts = [part.stop - part.start for part in layout.split(shape)]
-        if not parts and len(shape) > axis and shape[axis] % count == 0:
-            parts = [shape[axis] // count] * count
-        if len(parts) != count:
-            raise ValueError(f"axis {axis} must have {count} parts, got shape {shape} of {layout}")
-        return np.repeat(self.factors, parts).reshape(-1, *[1] * (len(shape) - 1 - axis))
+        if not isinstance(layout, Packed) or layout.count != len(self.factors):
+            raise ValueError(f"the factors {self.factors} need a layout of as many maps, got {layout}")
+        along = np.asarray(self.factors)[layout.of_outputs(shape)]
+        return along.reshape(-1, *[1] * (len(shape) - 1 - layout.axis % len(shape)))
 
     def deviation(
         self, shape: Shape, layout: LayoutLike = "io", dtype: DTypeLike = "float32"

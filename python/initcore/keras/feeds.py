@@ -130,6 +130,11 @@ def _function(step: Any) -> Function | None:
     return None if name in _PASS else function_of(step.with_one, name)
 
 
+def _squares(f: Function | None) -> bool:
+    """Whether a function multiplies a value by itself."""
+    return callable(f) and np.allclose(f(np.array([1.0, 2.0, -3.0])), [1.0, 4.0, 9.0])
+
+
 def _through(user: Any, on: Feeds, *, end: Feeds) -> Feeds:
     """What a value feeds that goes into a step whose own values feed ``on``; ``end`` where the model ends."""
     if "output" in user.does:
@@ -139,7 +144,11 @@ def _through(user: Any, on: Feeds, *, end: Feeds) -> Feeds:
         return Feeds(activations.get("prelu"))
     if name in _GLU:
         return Feeds("glu")
-    if name in _PASS or "part" in user.does or (name in _BY_A_NUMBER and len(user.inputs) == 1):
+    if (
+        name in _PASS
+        or "part" in user.does
+        or (name in _BY_A_NUMBER and len(user.inputs) == 1 and not _squares(_function(user)))
+    ):
         return on
     f = _function(user)
     if f is None:

@@ -20,7 +20,7 @@ from initcore.keras.forward import forwards
 from initcore.keras.naming import Named, layers
 from initcore.keras.tensors import values_of
 from initcore.laws import Initializer
-from initcore.layouts import LayoutLike, Packed
+from initcore.layouts import LayoutLike
 from initcore.random import Key
 
 __all__ = ["branches", "calibrated", "parameters"]
@@ -84,8 +84,8 @@ def _described(places: list[_Place], fed: Callable[[Named], Feeds], activation: 
     if not goes.known and activation is not None:
         goes = replace(goes, function=activation, known=True, how="as said")
     layout = part.layout
-    if goes.parts is not None and part.role == "kernel" and isinstance(layout, str):
-        layout = Packed(layout, goes.parts)
+    if goes.parts is not None and part.role == "kernel":
+        layout = goes.parts.packed(layout)
 
     def set_to(law: Initializer, key: Key, layout: LayoutLike) -> None:
         values = law(tuple(variable.shape), key, drawn_in(variable.dtype), layout)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from initcore.layouts.base import Axis, Fans, Layout, Part, Role, divide, one_or_several
+from initcore._validate import check_count
+from initcore.layouts.base import Axis, Fans, Layout, Part, Role, divide, one_or_several, window_axes
 from initcore.layouts.convolutions import Conv, Order, check_axes, check_order
 from initcore.random import Shape, check_shape
 
@@ -14,25 +15,33 @@ from initcore.random import Shape, check_shape
 class Packed(Layout):
     """Maps of the same inputs, packed side by side: query, key and value, or the gates of a recurrent layer.
 
-    ``"io"``: (in, sum of out), as in Keras. ``"oi"``: (sum of out, in), as in PyTorch.
+    ``"io"``: (\\*window, in, sum of out), as in Keras. ``"oi"``: (sum of out, in, \\*window), as in PyTorch.
 
     Args:
         order: ``"io"`` or ``"oi"``.
         parts: How many maps of the same size, or how many outputs each of them has.
+        heads: In how many blocks one after another all of them lie, each with the same share of every map:
+            the heads of an attention whose outputs are (heads, 3, size), as in GPT-NeoX and BLOOM.
 
     >>> Packed("oi", 3).fans((3 * 64, 64))
     Fans(fan_in=64, fan_out=64)
     >>> grouped_query = Packed("oi", (64, 16, 16))
     >>> [part.stop - part.start for part in grouped_query.split((96, 64))]
     [64, 16, 16]
+    >>> Packed("oi", 3, heads=4).fans((192, 64)), Packed("oi", 3).fans((192, 64, 1, 1))
+    (Fans(fan_in=64, fan_out=64), Fans(fan_in=64, fan_out=64))
     """
 
     order: Order = "io"
     parts: int | tuple[int, ...] = 3
+    heads: int = 1
 
     def __post_init__(self) -> None:
         check_order(self.order)
         object.__setattr__(self, "parts", one_or_several("parts", self.parts))
+        check_count("heads", self.heads)
+        if self.heads > 1 and not isinstance(self.parts, int):
+            raise ValueError(f"of several heads, parts must be one whole number, got {self.parts}")
 
     def axes(self, shape: tuple[int, ...]) -> list[Axis]:
         if not isinstance(self.parts, int) and len(set(self.parts)) > 1:
@@ -44,26 +53,50 @@ class Packed(Layout):
 
     def _axes(self, shape: tuple[int, ...]) -> list[Axis]:
         io = self.order == "io"
-        check_axes(self, shape, "(in, outputs of all)" if io else "(outputs of all, in)")
-        if len(shape) > 2:
-            raise ValueError(f"{self} has two axes, got shape {shape}")
-        packed = shape[1] if io else shape[0]
+        check_axes(self, shape, "(*window, in, outputs of all)" if io else "(outputs of all, in, *window)")
+        window, inputs = (shape[:-2], shape[-2]) if io else (shape[2:], shape[1])
+        packed = shape[self.axis]
         if isinstance(self.parts, int):
             count = self.parts
-            outputs = divide(packed, count, "the number of packed outputs")
+            outputs = divide(packed, count * self.heads, "the number of packed outputs")
         else:
             count, outputs = len(self.parts), self.parts[0]
             if sum(self.parts) != packed:
                 raise ValueError(f"parts must add up to the {packed} packed outputs, got {self.parts}")
         out: Axis = [("map", count), ("output", outputs)]
-        return [[("input", shape[0])], out] if io else [out, [("input", shape[1])]]
+        if self.heads > 1:
+            out = [("output", self.heads), *out]
+        ends: list[Axis] = [[("input", inputs)], out]
+        return [*window_axes(window), *ends] if io else [*ends[::-1], *window_axes(window)]
+
+    @property
+    def axis(self) -> int:
+        """The axis that the outputs lie on."""
+        return -1 if self.order == "io" else 0
+
+    @property
+    def count(self) -> int:
+        """How many maps there are."""
+        return self.parts if isinstance(self.parts, int) else len(self.parts)
+
+    def of_outputs(self, shape: Shape) -> list[int]:
+        """Return the number of the map that each of the outputs belongs to.
+
+        >>> Packed("oi", 3, heads=2).of_outputs((12, 5)), Packed("io", (2, 1)).of_outputs((5, 3))
+        ([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2], [0, 0, 1])
+        """
+        self.check(shape)
+        outputs = check_shape(shape)[self.axis]
+        one = outputs // (self.count * self.heads)
+        sizes = (one,) * self.count if isinstance(self.parts, int) else self.parts
+        return [number for number, size in enumerate(sizes) for _ in range(size)] * self.heads
 
     def split(self, shape: Shape) -> tuple[Part, ...]:
         self.check(shape)
         if isinstance(self.parts, int) or len(set(self.parts)) == 1:
             return ()
         bounds = pairwise(accumulate(self.parts, initial=0))
-        axis = 1 if self.order == "io" else 0
+        axis = self.axis % len(check_shape(shape))
         return tuple(Part(axis, start, stop, Conv(self.order)) for start, stop in bounds)
 
 

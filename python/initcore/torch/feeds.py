@@ -180,7 +180,7 @@ def _through(user: Any, modules: dict[str, nn.Module], on: Feeds, after: Feeds) 
         return on  # by a number
     if name == "glu":
         return Feeds("glu")
-    if name in _MIXES:
+    if name in _MIXES and not _squares(user):
         return Feeds(None, how=f"goes into {name}")
     f = _function_of(user, modules)
     if f is None:
@@ -198,6 +198,8 @@ def _function_of(node: Any, modules: dict[str, nn.Module]) -> Function | None:
         return None
     if node.op == "call_module":
         return functions.of_module(modules[node.target])
+    if _squares(node):
+        return functions.of_function("square", torch.square)
     call = getattr(torch.Tensor, _name(node), None) if node.op == "call_method" else node.target
     if node.op not in ("call_function", "call_method") or not callable(call):
         return None
@@ -206,6 +208,11 @@ def _function_of(node: Any, modules: dict[str, nn.Module]) -> Function | None:
 
 def _plain(named: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if name not in ("input", "inplace")}
+
+
+def _squares(node: Any) -> bool:
+    """Whether a node multiplies a value by itself."""
+    return _name(node) in _PRODUCTS and len(node.args) == 2 and node.args[0] is node.args[1]
 
 
 def _of_two_nodes(user: Any) -> bool:

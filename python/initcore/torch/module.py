@@ -19,7 +19,7 @@ from initcore import activations
 from initcore.apply.depth import Found
 from initcore.apply.parameter import Feeds, Parameter
 from initcore.laws import Initializer
-from initcore.layouts import LayoutLike, Packed
+from initcore.layouts import LayoutLike
 from initcore.random import Key
 from initcore.torch import feeds, roles, shards
 from initcore.torch.branches import branches as find_branches
@@ -87,8 +87,8 @@ def _described(places: list[_Place], fed: dict[str, Feeds], activation: Any) -> 
     if not goes.known and activation is not None:
         goes = replace(goes, function=activation, known=True, how="as said")
     layout = part.layout
-    if goes.parts is not None and part.role == "kernel" and isinstance(layout, str):
-        layout = Packed(layout, goes.parts)
+    if goes.parts is not None and part.role == "kernel":
+        layout = goes.parts.packed(layout)
 
     lazy = nn.parameter.is_lazy(chosen.tensor)
     shape = () if lazy else tuple(chosen.tensor.shape)

@@ -1,7 +1,7 @@
 """Into which parts a traced forward splits what a kernel gives: query, key and value, or the sides of a gate.
 
-What is followed is the axis that the kernel's outputs lie on, through reshapes and permutations, until it is
-cut. Only parts that lie one after another in the kernel count, not those of every head by itself.
+What is followed are the axes that the kernel's outputs lie on, through reshapes and permutations, until one
+is cut: the slowest, so that the parts lie one after another in the kernel; or, in each head, one behind it.
 
 To add a way of moving an axis, or of cutting it: a line in ``_MOVES`` or ``_CUTS``.
 """
@@ -25,15 +25,19 @@ _SAME = frozenset(("contiguous", "clone", "float", "half", "to", "type", "type_a
 
 @dataclass(frozen=True)
 class _Axis:
-    """The axis of a value that a kernel's outputs lie on, or of several the slowest: it has ``size`` of them.
+    """One of the axes of a value that a kernel's outputs lie on.
 
-    ``place`` counts from the last axis, -1; ``rank`` is how many axes there are, None if that is not known.
+    It has ``size`` of them, or groups of them one after another, in each of ``heads`` blocks. ``place``
+    counts from the last axis, -1; ``rank`` is how many axes there are, None if that is not known. ``window``
+    is how many axes of a convolution's positions stand behind it.
     """
 
     outputs: int
     size: int
     place: int = -1
     rank: int | None = None
+    heads: int = 1
+    window: int = 0
 
     def at(self, dim: Any) -> bool:
         """Whether this is the axis ``dim``; of how many is not known, any but the first from the front is."""
@@ -48,11 +52,34 @@ class _Axis:
             return None
         if len(set(sizes)) == 1:
             return self.equally(len(sizes))
-        return tuple(size * (self.outputs // self.size) for size in sizes) if known else None
+        return Parts(tuple(size * self.one for size in sizes)) if known and self.heads == 1 else None
 
     def equally(self, count: Any) -> Parts | None:
         """As `cut`, into so many parts of the same size."""
-        return count if isinstance(count, int) and count > 1 and self.size % count == 0 else None
+        if not (isinstance(count, int) and count > 1 and self.size % count == 0):
+            return None
+        # Within heads, halves are those that rotary embeddings turn, unless key and value have an axis.
+        turned = self.heads > 1 and (count > 3 or (count == 2 and (self.size > 2 or self.one == 1)))
+        return None if turned else Parts(count, self.heads)
+
+    @property
+    def one(self) -> int:
+        """How many outputs one after another each place on the axis stands for."""
+        return self.outputs // (self.size * self.heads)
+
+    def into(self, sizes: Sequence[int], rank: int | None, behind: int = 0) -> list[_Axis]:
+        """Return the axes that it becomes, of these sizes, where ``behind`` others follow."""
+        return [
+            replace(
+                self,
+                size=size,
+                place=i - len(sizes) - behind,
+                rank=rank,
+                heads=self.heads * math.prod(sizes[:i]),
+                window=behind if len(sizes) == 1 else 0,
+            )
+            for i, size in enumerate(sizes)
+        ]
 
 
 def of(graph: Any, modules: Mapping[str, nn.Module]) -> dict[str, Parts]:
@@ -69,26 +96,29 @@ def of(graph: Any, modules: Mapping[str, nn.Module]) -> dict[str, Parts]:
     ...         return nn.functional.scaled_dot_product_attention(q, k, v)
     >>> model = Attention()
     >>> of(graph_of(model), dict(model.named_modules()))
-    {'qkv': 3}
+    {'qkv': Parts(of=3, heads=1)}
     """
     found: dict[str, set[Parts | None]] = {}
     for node in graph.nodes:
-        if node.op == "call_module" and (outputs := _outputs(modules[node.target])):
-            cut = next(_cuts(node, _Axis(outputs, outputs), modules), None)
-            found.setdefault(node.target, set()).add(cut)
+        if node.op == "call_module" and (axis := _outputs(modules[node.target])):
+            found.setdefault(node.target, set()).add(next(_cuts(node, axis, modules), None))
     return {name: cut for name, (cut, *others) in found.items() if cut is not None and not others}
 
 
-def _outputs(module: nn.Module) -> int:
-    """How many outputs the kernel of a module has, if it is one matrix; else 0."""
+def _outputs(module: nn.Module) -> _Axis | None:
+    """The axis that the outputs of a module's kernel lie on, if it is one map; else None."""
     if isinstance(module, nn.Linear):
-        return int(module.out_features)
+        return _Axis(module.out_features, module.out_features)
+    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        window, channels = len(module.kernel_size), module.out_channels
+        return _Axis(channels, channels, -1 - window, window + 2, window=window)
     parts = {name: roles.of(module, name) for name, _ in module.named_parameters(recurse=False)}
     kernels = [(getattr(module, name), part.layout) for name, part in parts.items() if part.role == "kernel"]
     if len(kernels) != 1 or kernels[0][0].ndim != 2:
-        return 0
+        return None
     [(tensor, layout)] = kernels
-    return int(tensor.shape[layout == "io"]) if isinstance(layout, str) else 0
+    size = int(tensor.shape[layout == "io"])
+    return _Axis(size, size) if isinstance(layout, str) else None
 
 
 def _cuts(node: Any, axis: _Axis, modules: Mapping[str, nn.Module]) -> Iterator[Parts]:
@@ -100,8 +130,8 @@ def _cuts(node: Any, axis: _Axis, modules: Mapping[str, nn.Module]) -> Iterator[
         if name in _SAME or isinstance(module, nn.Dropout | nn.Identity):
             yield from _cuts(user, axis, modules)
         elif name in _MOVES:
-            moved = _MOVES[name](user, axis)
-            yield from _cuts(user, moved, modules) if moved else ()
+            for moved in _MOVES[name](user, axis):
+                yield from _cuts(user, moved, modules)
         elif name == "getitem":
             pieces |= set(_pieces(user.args[1], axis))
         elif name in _CUTS:
@@ -132,55 +162,96 @@ def _pieces(index: Any, axis: _Axis) -> Iterator[tuple[int, int]]:
             yield item.indices(axis.size)[:2]
 
 
-# How an axis lies after a call, or None if that is not known.
+# How an axis lies after a call: nothing if that is not known, several axes if it is split.
 
 
-def _reshaped(node: Any, axis: _Axis) -> _Axis | None:
+def _reshaped(node: Any, axis: _Axis) -> Sequence[_Axis]:
     sizes = _several(node, 1, "shape", "size")
-    found = [(start, size) for start in range(1, len(sizes)) if (size := _begins(sizes, start, axis.size))]
-    if not found or axis.place != -1:
-        return None
-    [(start, size), *_] = found
-    return _Axis(axis.outputs, size, start - len(sizes), len(sizes))
+    if axis.window:
+        return _reshaped_channels(sizes, axis)
+    found = [tail for start in range(1, len(sizes)) if (tail := _tail(sizes, start, axis))]
+    return axis.into(found[0], len(sizes)) if found and axis.place == -1 else ()
 
 
-def _unflattened(node: Any, axis: _Axis) -> _Axis | None:
+def _reshaped_channels(sizes: list[Any], axis: _Axis) -> Sequence[_Axis]:
+    """As `_reshaped`, of channels behind the batch: positions follow, and their number is seldom known."""
+    if len(sizes) < 3 or axis.rank != axis.window + 2 or axis.place != -1 - axis.window:
+        return ()
+    first, *rest = sizes
+    if _is_node(first):
+        batch = called(first) in ("getitem", "size") and argument(first, 1) == 0
+    else:
+        batch = first != -1 or rest[0] == axis.size
+    if not batch:  # but that of all heads, say
+        return ()
+    if rest[0] in (-1, axis.size) or _is_node(rest[0]):  # a size that is computed is that of all channels
+        return axis.into([axis.size], len(sizes), len(rest) - 1) if len(sizes) <= axis.window + 2 else ()
+    into: list[int] = []
+    while len(into) + 1 < len(rest) and isinstance(rest[len(into)], int) and rest[len(into)] > 0:
+        if axis.size % math.prod([*into, rest[len(into)]]):
+            break
+        into.append(rest[len(into)])
+    return axis.into(into, len(sizes), len(rest) - len(into))
+
+
+def _is_node(size: Any) -> bool:
+    return hasattr(size, "users")
+
+
+def _flattened(node: Any, axis: _Axis) -> Sequence[_Axis]:
+    """Of positions only: those of a convolution."""
+    start, end = argument(node, 1, "start_dim", usual=0), argument(node, 2, "end_dim", usual=-1)
+    if axis.rank is None or not isinstance(start, int) or end not in (-1, axis.rank - 1):
+        return ()
+    joined = axis.rank - 1 - start % axis.rank
+    if axis.place >= -1 - joined:
+        return ()
+    window = max(axis.window - joined, 0)
+    return (replace(axis, place=axis.place + joined, rank=axis.rank - joined, window=window),)
+
+
+def _unflattened(node: Any, axis: _Axis) -> Sequence[_Axis]:
     sizes = _several(node, 2, "sizes", "unflattened_size")
-    size = _begins(sizes, 0, axis.size) if sizes else 0
-    if not size or axis.place != -1 or not axis.at(argument(node, 1, "dim")):
-        return None
-    return _Axis(axis.outputs, size, -len(sizes), axis.rank and axis.rank + len(sizes) - 1)
+    tail = _tail(sizes, 0, axis) if sizes else []
+    if not tail or not axis.at(argument(node, 1, "dim")):
+        return ()
+    return axis.into(tail, axis.rank and axis.rank + len(sizes) - 1, -1 - axis.place)
 
 
-def _begins(sizes: list[Any], start: int, whole: int) -> int:
-    """The size of the axis ``start`` if the last one is split into those from there on, else 0.
+def _tail(sizes: list[Any], start: int, axis: _Axis) -> list[int]:
+    """The sizes from ``start`` on if the axis is split into those, else none.
 
     One of them may be unknown, if none of those before is known, which then are the axes that were there.
     """
     known = [size if isinstance(size, int) and size > 0 else 0 for size in sizes]
     front, tail = known[:start], known[start:]
-    rest, over = divmod(whole, math.prod(size or 1 for size in tail))
-    one_open = tail.count(0) == 1 and rest > 1 and not any(size > 1 for size in front)
+    rest, over = divmod(axis.size, math.prod(size or 1 for size in tail))
+    one_open = tail.count(0) == 1 and rest > 1 and axis.heads == 1 and not any(size > 1 for size in front)
     fits = not over and (one_open if 0 in tail else rest == 1)
-    return (tail[0] or rest) if fits else 0
+    return [size or rest for size in tail] if fits else []
 
 
-def _permuted(node: Any, axis: _Axis) -> _Axis | None:
+def _permuted(node: Any, axis: _Axis) -> Sequence[_Axis]:
     dims = _several(node, 1, "dims")
     rank = len(dims)
     if not all(isinstance(dim, int) for dim in dims) or axis.rank not in (None, rank):
-        return None
+        return ()
     order = [dim % rank - rank for dim in dims]
-    return replace(axis, place=order.index(axis.place) - rank, rank=rank) if axis.place in order else None
+    place = order.index(axis.place) - rank if axis.place in order else None
+    return (replace(_moved(axis, place), rank=rank),) if place else ()
 
 
-def _transposed(node: Any, axis: _Axis) -> _Axis | None:
+def _transposed(node: Any, axis: _Axis) -> Sequence[_Axis]:
     dims = [argument(node, i, f"dim{i - 1}", f"axis{i - 1}") for i in (1, 2)]
     known = [dim for dim in dims if isinstance(dim, int) and (dim < 0 or axis.rank)]
     if len(known) < 2:
-        return None
+        return ()
     a, b = (dim - (axis.rank or 0) if dim >= 0 else dim for dim in known)
-    return replace(axis, place={a: b, b: a}.get(axis.place, axis.place))
+    return (_moved(axis, {a: b, b: a}.get(axis.place, axis.place)),)
+
+
+def _moved(axis: _Axis, place: int) -> _Axis:
+    return axis if place == axis.place else replace(axis, place=place, window=0)
 
 
 def _several(node: Any, place: int, *names: str) -> list[Any]:
@@ -189,8 +260,9 @@ def _several(node: Any, place: int, *names: str) -> list[Any]:
     return list(found if isinstance(found, tuple | list) else node.args[place:])
 
 
-_MOVES: Mapping[str, Callable[[Any, _Axis], _Axis | None]] = {
+_MOVES: Mapping[str, Callable[[Any, _Axis], Sequence[_Axis]]] = {
     **dict.fromkeys(("view", "reshape"), _reshaped),
+    "flatten": _flattened,
     "unflatten": _unflattened,
     "permute": _permuted,
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transposed),
