@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import json
 import os
 import pickle
 import random
@@ -63,6 +64,33 @@ def test_configurations_come_back(name):
         assert copy.law == initializer.law and copy.layout == initializer.layout
         assert np.array_equal(array(copy((4, 8))), expected)
     assert type(keras.initializers.get(f"initcore>{named.class_name(name)}")) is type(initializer)
+
+
+LAWS = {  # numbers for each
+    "ChronoBias": {"longest": 20.0},
+    "LogPriorBias": {"frequencies": np.array([3, 1, 2, 4, 5, 6, 7, 8])},
+    "SklearnBias": {"fan_in": 6, "fan_out": 8},
+    "TargetMeanBias": {"targets": np.arange(24.0).reshape(3, 8)},
+    "TorchLinearBias": {"fan_in": 6},
+    "Values": {"values": list(range(8))},
+}
+
+
+@pytest.mark.parametrize("title", list(named.laws()))
+def test_laws_without_a_name_are_classes_that_a_model_is_saved_with(title, tmp_path):
+    numbers, shape = LAWS.get(title, {}), {"STFT": (8, 1, 5), "ZerO": (4, 8)}.get(title, (8,))
+    initializer = getattr(ours, title)(seed=5, **numbers)
+    expected = getattr(ic.initializers, title)(**numbers)(shape, ic.Key(5) / 0)
+    assert np.array_equal(array(initializer(shape)), expected)
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(initializer)))
+    again = keras.saving.deserialize_keras_object(config)
+    assert type(again) is type(initializer) and np.array_equal(array(again(shape)), expected)
+    by_position = getattr(ours, title)(*numbers.values())
+    assert by_position.law == initializer.law
+    if shape == (8,):
+        model = keras.Sequential([keras.Input((2,)), L.Dense(8, bias_initializer=by_position)])
+        model.save(tmp_path / "model.keras")
+        assert keras.models.load_model(tmp_path / "model.keras").layers[0].bias_initializer.law == again.law
 
 
 PEERS = [title for title in map(named.class_name, named.ROWS) if hasattr(keras.initializers, title)]

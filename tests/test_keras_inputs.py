@@ -128,3 +128,41 @@ def test_tables_say_which_parts_were_not_looked_into():
     model = Model()
     model(X)
     assert "the call of Branching cannot be followed" in ic.initialize(model, residual="gpt2").notes[-1]
+
+
+class Language(keras.Model):
+    """Whose output's kernel is the embedding, by a product with its transpose."""
+
+    def __init__(self, product, words=11):
+        super().__init__()
+        self.words, self.positions, self.dense = L.Embedding(words, 8), L.Embedding(4, 8), L.Dense(8)
+        self.product = product
+
+    def call(self, x):
+        y = self.dense(self.words(x) + self.positions(ops.arange(4)))
+        return self.product(y, self.words)
+
+
+PRODUCTS = {
+    "matmul": lambda y, words: ops.matmul(y, ops.transpose(words.embeddings)),
+    "operator": lambda y, words: y @ ops.transpose(words.embeddings),
+    "einsum": lambda y, words: ops.einsum("btd,vd->btv", y, words.embeddings),
+    "converted": lambda y, words: ops.matmul(y, ops.cast(ops.transpose(words.embeddings), "float32")),
+}
+
+
+@pytest.mark.parametrize("words", [11, 20_000])  # few, and more than are compared one by one
+@pytest.mark.parametrize("product", list(PRODUCTS))
+def test_embeddings_are_known_that_the_output_is_multiplied_by(product, words):
+    model = Language(PRODUCTS[product], words)
+    model(np.ones((2, 4), int))
+    table = ic.initialize(model)
+    row, other = table["embedding/embeddings"], table["embedding_1/embeddings"]
+    assert row.std == pytest.approx(8**-0.5) and "logits of variance 1" in row.why
+    assert other.std == 1 and "logits" not in other.why
+
+
+def test_embeddings_that_are_only_read_by_a_product():
+    model = Language(lambda y, words: y + ops.one_hot(ops.argmax(y, -1), 11) @ words.embeddings)
+    model(np.ones((2, 4), int))
+    assert ic.initialize(model)["embedding/embeddings"].std == 1

@@ -89,13 +89,13 @@ def initialize(
     >>> layers = [ic.Dense(8, activation="relu"), ic.Dense(8, activation="tanh"), ic.Dense(2)]
     >>> model = ic.Sequential(layers, input_shape=(4,))
     >>> ic.initialize(model, {"dense_1/": "keep", ic.Dense: "orthogonal", "bias": 0.1}, seed=1)
-    tensor          shape  role    scheme               std     why
+    tensor          shape  role    scheme                  std  why
     dense/kernel    4x8    kernel  orthogonal           0.3536  rule Dense
-    dense/bias      8      bias    Constant(value=0.1)  0       rule 'bias'
+    dense/bias      8      bias    Constant(value=0.1)       0  rule 'bias'
     dense_1/kernel  8x8    kernel  -                            rule 'dense_1/': kept
     dense_1/bias    8      bias    -                            rule 'dense_1/': kept
     dense_2/kernel  8x2    kernel  orthogonal           0.3536  rule Dense
-    dense_2/bias    2      bias    Constant(value=0.1)  0       rule 'bias'
+    dense_2/bias    2      bias    Constant(value=0.1)       0  rule 'bias'
     4 tensors set, 2 left as they were
     """
     if (scheme == LSUV) != (data is not None):

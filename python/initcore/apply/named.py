@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, get_type_hints
 
 from initcore import initializers
 from initcore._validate import choose
@@ -65,3 +66,19 @@ def class_name(name: str) -> str:
     'HeNormal'
     """
     return name.title().replace("_", "")
+
+
+def laws() -> dict[str, Callable[..., Initializer]]:
+    """Return what else makes initializers, by its name in `initcore.initializers`: no scheme is called so.
+
+    >>> "PriorBias" in laws(), "ChronoBias" in laws(), "HeNormal" in laws()
+    (True, True, False)
+    """
+    schemes = {class_name(name) for name in ROWS}
+    made = {title: getattr(initializers, title) for title in initializers.__all__ if title not in schemes}
+    return {title: one for title, one in made.items() if title[0].isupper() and _makes_one(one)}
+
+
+def _makes_one(one: Any) -> bool:
+    kind = get_type_hints(one).get("return") if inspect.isfunction(one) else one
+    return isinstance(kind, type) and issubclass(kind, Initializer) and one is not Initializer

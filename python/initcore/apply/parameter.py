@@ -109,6 +109,7 @@ class Parameter:
         owners: The layers that it belongs to, for rules by type; several if it is tied.
         aliases: Its other names, if it is tied.
         roles: What it is for by each of its names, if it is tied.
+        products: What of the forward multiplies by an embedding's transpose, in words.
         start: How the layer itself says that it starts, if it does.
         left: Why it is not touched, if so.
         lazy: Whether its shape, here (), is yet to come.
@@ -127,6 +128,7 @@ class Parameter:
     owners: tuple[object, ...] = ()
     aliases: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
     start: Initializer | None = None
     left: str = ""
     lazy: bool = False
@@ -148,6 +150,7 @@ class Parameter:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The names by which an embedding is a kernel too, as a language model's last layer."""
+        """What an embedding is the kernel of too, as of a language model's last layer: names, or products."""
         named = zip(self.names, self.roles, strict=False)
-        return tuple(name for name, role in named if self.role == "embedding" and role == "kernel")
+        kernels = tuple(name for name, role in named if self.role == "embedding" and role == "kernel")
+        return (*kernels, *self.products)

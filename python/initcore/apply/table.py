@@ -44,7 +44,7 @@ class Table(Sequence[Row]):
 
     >>> table = Table([Row("dense/kernel", (784, 10), "float32", "kernel", "he_normal", 0.0505, "relu")])
     >>> print(table)
-    tensor        shape   role    scheme     std     why
+    tensor        shape   role    scheme        std  why
     dense/kernel  784x10  kernel  he_normal  0.0505  relu
     1 tensor set, 0 left as they were
     >>> table["dense/kernel"].scheme, [row.name for row in table]

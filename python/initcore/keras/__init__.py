@@ -4,7 +4,8 @@
 >>> from initcore.keras import HeNormal, Orthogonal, initialize
 >>> layer = keras.layers.Dense(8, kernel_initializer=HeNormal(seed=1))
 
-The classes are named as the schemes (``initcore.initializers.names()``), take the numbers of the law by
+The classes are named as the schemes (``initcore.initializers.names()``), and as the laws and functions there
+that have no such name (``PriorBias``, ``ChronoBias`` ...); they take the numbers of the law by
 keyword, by position what Keras's own of that name takes, and go with a saved model under the package name
 "initcore".
 """
@@ -15,11 +16,12 @@ from typing import Any
 
 from initcore.apply import initialize, named
 from initcore.apply.from_data import lsuv, standardize
-from initcore.keras.initializer import Initializer, subclass
+from initcore.keras.initializer import Initializer, of_law, subclass
 from initcore.keras.roles import register
 
 # Classes, so that a saved model and a pickle find them here.
 _CLASSES = {named.class_name(name): subclass(name) for name in named.ROWS}
+_CLASSES |= {title: of_law(title) for title in named.laws()}
 globals().update(_CLASSES)
 
 __all__ = ["Initializer", "initialize", "lsuv", "register", "standardize", *_CLASSES]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 
-from initcore.apply.graph import Tensor
+from initcore.apply.graph import Node, Tensor
 from initcore.keras import roles, splits
 from initcore.keras.naming import Named, layers
-from initcore.keras.tracing import Described, Graph, composite, graph_of, graphs, parts
+from initcore.keras.tracing import Described, Graph, Step, composite, graph_of, graphs, parts
 from initcore.residual import ROLES
 
 ATTENTION = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
@@ -51,6 +51,41 @@ def forwards(model: Any) -> list[Graph]:
             cut = parts.get(id(step.operation))
             step.tensors = tuple(tensor._replace(parts=cut) for tensor in step.tensors)
     return found
+
+
+def multiplied(graphs: Sequence[Graph]) -> dict[str, int]:
+    """Return by name how many numbers a product with a variable gives, where others are mixed with it.
+
+    >>> class Tied(keras.Model):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.words = keras.layers.Embedding(9, 4)
+    ...
+    ...     def call(self, x):
+    ...         return self.words(x) @ keras.ops.transpose(self.words.embeddings)
+    >>> model = Tied()
+    >>> _ = model(keras.ops.ones((2, 3), "int32"))
+    >>> multiplied(forwards(model))
+    {'embedding/embeddings': 9}
+    """
+    return {
+        step.name: user.shape[-1]
+        for graph in graphs
+        for step in graph.steps
+        if step.has("value")
+        for user in _mixing(step)
+    }
+
+
+def _mixing(step: Node) -> Iterator[Step]:
+    """The steps that mix other values by what a variable gives, moved about perhaps."""
+    for user in step.users:
+        if isinstance(user, Step) and "mix" in user.does and len(user.inputs) > 1 and user.shape:
+            yield user
+        elif (
+            user.does & {"reshape", "part"} or type(getattr(user, "operation", None)).__name__ == "Transpose"
+        ):
+            yield from _mixing(user)
 
 
 class _Description:

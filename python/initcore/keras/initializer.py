@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import random
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -14,8 +16,8 @@ from initcore import layouts
 from initcore._validate import check_count, choose
 from initcore.apply import named
 from initcore.formats import drawn_in
-from initcore.initializers import Named
-from initcore.laws import VarianceScaling
+from initcore.laws import Initializer as Law
+from initcore.laws import Values, VarianceScaling
 from initcore.layouts import Layout, LayoutLike
 from initcore.random import Key
 
@@ -43,7 +45,8 @@ class Initializer(keras.initializers.Initializer):
         TypeError, ValueError: A number or layout is none.
     """
 
-    scheme: ClassVar[str]
+    scheme: ClassVar[str]  # or, where that has no name, what `initcore.initializers` calls what makes it
+    make: ClassVar[Callable[[dict[str, Any]], Law]]  # of numbers
     order: ClassVar[tuple[str, ...]]  # of arguments by position
 
     def __init__(
@@ -75,8 +78,8 @@ class Initializer(keras.initializers.Initializer):
         self.layout = _layout_from(layout) if isinstance(layout, dict) else layout
         layouts.of(self.layout)
         self.repeat = bool(repeat)
-        self.law = named.law_with(self.scheme, numbers)
-        self._numbers = numbers
+        self.law = type(self).make(numbers)
+        self._numbers = _shortest(self.scheme, self.law, numbers)
         self._calls = 0
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
@@ -119,12 +122,36 @@ def subclass(name: str) -> type[Initializer]:
     >>> HeNormal.__name__, HeNormal.scheme
     ('HeNormal', 'he_normal')
     """
-    row, title = named.ROWS[name], named.class_name(name)
-    numbers = ", ".join(f"{key}={value!r}" for key, value in named.defaults(name).items())
+    row = named.ROWS[name]
+    numbers = named.defaults(name)
+    told = ", ".join(f"{key}={value!r}" for key, value in numbers.items())
+    documented = f"`initcore.initializers` {row.name!r}: {row.source}.\n\nNumbers: {told or 'none'}."
+    order = () if isinstance(row.law, VarianceScaling) else tuple(numbers)
+    return _class(named.class_name(name), name, functools.partial(named.law_with, name), order, documented)
+
+
+def of_law(title: str) -> type[Initializer]:
+    """Return the class of what `initcore.initializers` calls ``title``, a law or a function that makes one.
+
+    >>> from initcore.keras import PriorBias  # is made by it
+    >>> PriorBias(probability=0.01).law
+    Constant(value=-4.59511985013459)
+    """
+    make = named.laws()[title]
+    order = tuple(inspect.signature(make).parameters)
+    first = (inspect.getdoc(make) or "").partition("\n")[0]
+    documented = f"`initcore.initializers.{title}`: {first}\n\nNumbers, as there: {', '.join(order)}."
+    return _class(title, title, lambda numbers: make(**numbers), order, documented)
+
+
+def _class(
+    title: str, scheme: str, make: Callable[..., Law], order: tuple[str, ...], documented: str
+) -> type[Initializer]:
     members = {
-        "scheme": name,
-        "order": _order(row, title),
-        "__doc__": f"`initcore.initializers` {row.name!r}: {row.source}.\n\nNumbers: {numbers or 'none'}.",
+        "scheme": scheme,
+        "make": staticmethod(make),
+        "order": _order(title, order),
+        "__doc__": documented,
         "__module__": "initcore.keras",
     }
     made = type(title, (Initializer,), members)
@@ -132,7 +159,17 @@ def subclass(name: str) -> type[Initializer]:
     return found
 
 
-def _order(row: Named, title: str) -> tuple[str, ...]:
+def _shortest(scheme: str, law: Law, numbers: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that make the same law, of types that JSON has."""
+    if scheme == "TargetMeanBias" and isinstance(law, Values):
+        return {"targets": [list(law.values)]}  # one target, their mean, instead of all
+    return {
+        name: value if isinstance(value, str | float | int | None) else np.asarray(value).tolist()
+        for name, value in numbers.items()
+    }
+
+
+def _order(title: str, numbers: tuple[str, ...]) -> tuple[str, ...]:
     """Names of arguments by position: as Keras has them, where it has an initializer of that name."""
     peer = getattr(keras.initializers, title, None)
     if peer is not None:
@@ -140,9 +177,7 @@ def _order(row: Named, title: str) -> tuple[str, ...]:
         return tuple(
             parameter.name for parameter in found if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         )
-    if isinstance(row.law, VarianceScaling):
-        return ("seed",)
-    return (*named.defaults(row.name), "seed")
+    return (*numbers, "seed")
 
 
 def _layout_from(config: dict[str, Any]) -> Layout:

@@ -1,7 +1,7 @@
 """From which variable an array comes that a forward has made without symbols: reshaped, or converted.
 
 While a forward is followed, the small variables of layers of one's own hold a number each. An array of
-nothing but that number comes from that variable.
+nothing but that number comes from that variable. So do embeddings, which may be an output's kernel too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LARGEST = 2**16  # elements: what a branch is multiplied by has no more
 
 
 class Marks:
-    """Variables and their numbers.
+    """Variables, of which large ones are left out, but for those said to be, and their numbers.
 
     >>> one, two = (keras.Variable([1.0, 1.0]) for _ in range(2))
     >>> marks = Marks([one, two])
@@ -30,10 +30,10 @@ class Marks:
     (True, True)
     """
 
-    def __init__(self, variables: Iterable[Any]) -> None:
-        self._variables = [
-            one for one in variables if math.prod(one.shape) <= _LARGEST and "float" in one.dtype
-        ]
+    def __init__(self, variables: Iterable[Any], large: Iterable[Any] = ()) -> None:
+        small = [one for one in variables if math.prod(one.shape) <= _LARGEST]
+        self._variables = [one for one in (*small, *large) if "float" in one.dtype]
+        self._sizes = {math.prod(one.shape) for one in self._variables}
 
     def values(self) -> list[tuple[Any, Any]]:
         """Return each variable with what it holds meanwhile."""
@@ -44,9 +44,13 @@ class Marks:
 
     def origin(self, one: Any) -> Any:
         """Return the variable that an array comes from; anything else as it is."""
-        if not self._variables or not keras.ops.is_tensor(one) or math.prod(one.shape) > _LARGEST:
+        if not self._variables or not keras.ops.is_tensor(one):
             return one
-        values = values_of(one).ravel()
+        size = math.prod(one.shape)
+        if size > _LARGEST and size not in self._sizes:
+            return one
+        step = -(-size // _LARGEST)
+        values = values_of(one if step <= 1 else keras.ops.reshape(one, (-1,))[::step]).ravel()
         if not values.size or values.dtype.kind in "biu" or not (values == values[0]).all():
             return one
         number = float(values[0]) / _UNIT

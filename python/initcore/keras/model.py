@@ -16,7 +16,7 @@ from initcore.apply.parameter import Feeds, Parameter
 from initcore.formats import drawn_in
 from initcore.keras import feeds, roles
 from initcore.keras.calibration import calibrated
-from initcore.keras.forward import forwards
+from initcore.keras.forward import forwards, multiplied
 from initcore.keras.naming import Named, layers
 from initcore.keras.tensors import values_of
 from initcore.laws import Initializer
@@ -58,8 +58,15 @@ def parameters(model: Any, activation: Any = None) -> list[Parameter]:
     for named in layers(model):
         for variable in named.layer._trainable_variables:
             same.setdefault(id(variable), []).append(_Place(named, variable))
-    fed = feeds.of(forwards(model))
-    return [_described(places, fed, given) for places in same.values()]
+    graphs = forwards(model)
+    fed, ends = feeds.of(graphs), multiplied(graphs)
+    found = [_described(places, fed, given) for places in same.values()]
+    return [
+        replace(one, products=(f"the product with {one.name}",))
+        if one.role == "embedding" and ends.get(one.name) == one.shape[0]
+        else one
+        for one in found
+    ]
 
 
 def branches(model: Any) -> Found:

@@ -89,7 +89,8 @@ def graph_of(layer: Any, describe: Describe) -> Graph:
     ['ConvertToTensor', 'Dense', 'ReLU']
     """
     own = [part for part in parts(layer) if not of_keras(part)]
-    marks = Marks(variable for part in own for variable in part._trainable_variables)
+    read = [part for part in parts(layer) if of_keras(part) and isinstance(part, keras.layers.Embedding)]
+    marks = Marks(*(_variables(some) for some in (own, read)))
     found: Graph | None = None
     why = "the shapes of its inputs are not known: call its build(input_shape)"
     for i, given in enumerate(arguments(layer)):
@@ -102,6 +103,10 @@ def graph_of(layer: Any, describe: Describe) -> Graph:
         if not graph.closed:  # what may be due to the shapes
             return graph
     return found or Graph([], [(layer, why)])
+
+
+def _variables(layers: Iterable[Any]) -> list[Any]:
+    return [variable for layer in layers for variable in layer._trainable_variables]
 
 
 def _followed(layer: Any, walk: _Walk, given: Arguments) -> Graph:
