@@ -108,19 +108,21 @@ def test_the_sides_of_a_gate(glu):
     assert row.std == pytest.approx(ic.theory.gated_gain("glu") / 16**0.5)
 
 
+def attention(forward):
+    """A model with that forward, which ends with a kernel of its own."""
+    model = Splits(forward, 48)
+    model.out = L.Dense(WIDTH, name="out")
+    model(np.ones((2, 5, WIDTH), np.float32))
+    return model
+
+
 def test_values_are_scaled_where_they_are():
     def block(m, x):
         q, k, v = ops.split(m.kernel(x), 3, axis=-1)
         y = ops.softmax(q @ ops.swapaxes(k, 1, 2)) @ v
         return x + m.out(y)
 
-    def made():
-        model = Splits(block, 48)
-        model.out = L.Dense(WIDTH, name="out")
-        model(np.ones((2, 5, WIDTH), np.float32))
-        return model
-
-    model, plain = made(), made()
+    model, plain = attention(block), attention(block)
     assert branches(model)["kernel/kernel"].roles == ("query", "key", "value")
     ic.initialize(model, residual="deepnorm")
     ic.initialize(plain, "glorot_normal")
@@ -139,13 +141,7 @@ def values_of_heads(m, x):
 
 @pytest.mark.parametrize("scheme", [residual.t_fixup(3), residual.deepnorm(3)])
 def test_values_of_each_head_are_scaled(scheme):
-    def made():
-        model = Splits(values_of_heads, 48)
-        model.out = L.Dense(WIDTH, name="out")
-        model(np.ones((2, 5, WIDTH), np.float32))
-        return model
-
-    model, plain = made(), made()
+    model, plain = attention(values_of_heads), attention(values_of_heads)
     ic.initialize(model, residual=scheme)
     ic.initialize(plain, "glorot_normal")
     now, before = (

@@ -31,7 +31,7 @@ constexpr int tile_rows(int vectors) {
 template <typename T>
 inline constexpr Index kColumns = kVectors * kLanes<T>;
 
-/// Columns of this product's panels: such that up to 3 or 8 rows are one tile, and b is read once.
+/// Columns of this product's panels: such that one row, up to 3, or up to 8 are one tile, and b is read once.
 template <typename T>
 Index columns(const Product<T>& s) {
   if (s.m <= tile_rows(kWide)) return (s.m <= tile_rows(kWidest) ? kWidest : kWide) * kLanes<T>;

@@ -19,7 +19,7 @@ inline constexpr Index kStreamedBytes = 1025;
 /// Columns of a unit, and of how many units a thread takes at a time: long rows of b are read as they lie.
 inline constexpr Index kThinColumns = 512, kThinUnits = 8;
 
-/// A product with few rows. One with a single column is turned on its side: c^T = b^T a^T.
+/// A product with few rows or columns. One with a single column is turned on its side: c^T = b^T a^T.
 template <typename T>
 struct Thin {
   Product<T> s;
@@ -198,7 +198,7 @@ void all_dots(const Thin<T>& t, Index i0, Index i1, Index j0, Index width) {
   } while (p0 < t.s.k);
 }
 
-/// The same where the columns of b must first be made to lie along k, so much of them at a time.
+/// All columns, where those of b must first be made to lie along k, so much of them at a time.
 template <typename T>
 void transposed_dots(const Thin<T>& t, Index i0, Index i1, Index width) {
   constexpr Index kPacked = 32768 / sizeof(T);
@@ -215,6 +215,7 @@ void transposed_dots(const Thin<T>& t, Index i0, Index i1, Index width) {
   }
 }
 
+/// Columns of a unit: all of them where they are transposed together.
 template <typename T>
 Index thin_columns(const Product<T>& s) {
   return s.layout == Layout::kNN && s.m > 1 ? s.n : kThinColumns;

@@ -111,27 +111,6 @@ INITCORE_INLINE ShortVector<T, kCount> lanes_from(Vector<T> v) {
   }(std::make_integer_sequence<int, kCount>{});
 }
 
-/// The lower half of the lanes plus the upper half, and so on until kLeft are left.
-template <int kLeft, typename T, int kCount>
-INITCORE_INLINE ShortVector<T, kLeft> folded(ShortVector<T, kCount> v) {
-  if constexpr (kCount == kLeft) {
-    return v;
-  } else {
-    constexpr int kHalf = kCount / 2;
-    const auto half = [v]<int... i>(std::integer_sequence<int, i...>) INITCORE_ALWAYS {
-      return __builtin_shufflevector(v, v, i...) + __builtin_shufflevector(v, v, (kHalf + i)...);
-    }(std::make_integer_sequence<int, kHalf>{});
-    return folded<kLeft, T, kHalf>(half);
-  }
-}
-
-/// The sum of all lanes: of the halves, their halves, and so on.
-template <typename T>
-INITCORE_INLINE T sum_of_lanes(Vector<T> v) {
-  const ShortVector<T, 2> last = folded<2, T, kLanes<T>>(v);
-  return last[0] + last[1];
-}
-
 /// Columns and rows of totals that sums_of_lanes makes at once: pieces of 16 bytes, as many as fit.
 template <typename T>
 inline constexpr int kSumColumns = 16 / int(sizeof(T));
