@@ -1,10 +1,14 @@
 """The matrix product in the shapes and layouts of training, beside NumPy's and PyTorch's."""
 
 from dataclasses import replace
+from itertools import product
+from statistics import geometric_mean
+from textwrap import wrap
 
 import pytest
 
-from initcore.bench import entries
+from initcore.bench import entries, interleaved
+from initcore.bench.tables import aligned, percent, times
 
 # m, n, k. Whole networks are in bench_training.py, where bias and activation ride along for nothing.
 SHAPES = [(32, 128, 784), (64, 64, 128), (784, 128, 32), (128, 512, 512), (256, 256, 256), (1024, 1024, 1024)]
@@ -35,3 +39,65 @@ THIN += [(8, 128, 784), (32, 1, 128), (32, 10, 128), (784, 8, 64), (784, 10, 64)
 def bench_every_size(measure, shape, layout, dtype, threads):
     entry = entries.product(layout, *shape, threads, dtype)
     measure(replace(entry, group=f"{entry.group}, every size ({layout})"), seconds=0.1)
+
+
+# All of training: what a dense layer multiplies forwards, for its input's gradient, for its kernel's.
+BATCHES = [32, 64, 128, 256]
+WIDTHS = [64, 128, 256, 512, 784, 1024]
+LAYER = {
+    "nn": lambda batch, inputs, outputs: (batch, outputs, inputs),
+    "nt": lambda batch, inputs, outputs: (batch, inputs, outputs),
+    "tn": lambda batch, inputs, outputs: (inputs, outputs, batch),
+}
+AIM = 0.75  # of the peak, at each of them
+
+
+@pytest.mark.parametrize("layout", LAYER)
+def bench_sweep(benchmark, note, layout, threads):
+    """Batch by width by width, each in turns with the others; pytest-benchmark times all of them once."""
+    benchmark.group = "products of training"
+    shapes = list(product(BATCHES, WIDTHS, WIDTHS)) if benchmark.enabled else [(32, 64, 64), (64, 64, 128)]
+    results = {}
+
+    def sweep():
+        for shape in shapes:
+            entry = entries.product(layout, *LAYER[layout](*shape), threads)
+            results[shape] = interleaved.measure(entry, 0.1 if benchmark.enabled else 0.0, at_least=5)
+
+    benchmark.pedantic(sweep, rounds=1)
+    if not benchmark.enabled:
+        return
+    told = {batch: summary([results[shape] for shape in shapes if shape[0] == batch]) for batch in BATCHES}
+    whole = summary(list(results.values()))
+    benchmark.extra_info |= whole
+    head = [f"{layout}, batch", "of peak", "least", f"below {percent(AIM)}"]
+    head += [word for peer in whole["ratios"] for word in (peer, "least", "slower")]
+    note(["", *aligned([head, *(cells(name, one) for name, one in [*told.items(), ("all", whole)])])])
+    for kind in ("below", "slower"):
+        note(wrap(f"{kind}: {', '.join(whole[kind])}", 118) if whole[kind] else [])
+
+
+def summary(results):
+    """Return geometric means, the least, and the names of those below the aim or slower than NumPy."""
+    share = {result.name: result.of_roof for result in results}
+    ratios = {peer: {result.name: result.ratios[peer] for result in results} for peer in results[0].ratios}
+    below = {name: value for name, value in share.items() if value < AIM}
+    slower = {name: value for name, value in ratios["NumPy"].items() if value < 1}
+    return {
+        "products": len(results),
+        "of_roof": geometric_mean(share.values()),
+        "least_of_roof": min(share.values()),
+        "ratios": {peer: geometric_mean(found.values()) for peer, found in ratios.items()},
+        "least_ratios": {peer: min(found.values()) for peer, found in ratios.items()},
+        "slower_than": {peer: sum(value < 1 for value in found.values()) for peer, found in ratios.items()},
+        "below": [f"{name} {percent(below[name])}" for name in sorted(below, key=below.get)],
+        "slower": [f"{name} {times(slower[name])}" for name in sorted(slower, key=slower.get)],
+    }
+
+
+def cells(name, found):
+    """Return a row of the table."""
+    row = [str(name), percent(found["of_roof"]), percent(found["least_of_roof"]), str(len(found["below"]))]
+    for peer, ratio in found["ratios"].items():
+        row += [times(ratio), times(found["least_ratios"][peer]), str(found["slower_than"][peer])]
+    return row
