@@ -15,7 +15,6 @@ from initcore.bench.peers import PATIENT, PEERS
 from initcore.info import build_info
 
 every_network = pytest.mark.parametrize("work", NETWORKS, ids=lambda work: work.name)
-some_networks = pytest.mark.parametrize("work", [NETWORKS[0], NETWORKS[3]], ids=lambda work: work.name)
 
 
 def shortened(work, benchmark):
@@ -44,17 +43,17 @@ def bench_optimizer(step, work, optimizer):
     step(replace(work, optimizer=optimizer), 2.5, f"training step with {optimizer}")
 
 
-@some_networks
+@every_network
 def bench_dropout(step, work):
     step(replace(work, dropout=0.2), 2.5, "training step with dropout")
 
 
-@some_networks
+@every_network
 def bench_normalization(step, work):
     step(replace(work, normalization=True), 2.5, "training step with batch normalization")
 
 
-@some_networks
+@every_network
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu"])
 def bench_activation(step, work, activation):
     step(replace(work, activation=activation), 2.5, f"training step with {activation}")
