@@ -74,38 +74,55 @@ def runner(work, threads):
     return lambda: made.run(work.epochs)
 
 
+# Powers of two up to the processors that this program may use, and these.
+ALLOWED = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+COUNTS = sorted({2**i for i in range(1, len(ALLOWED).bit_length())} | {len(ALLOWED)} - {1})
+
+
+@pytest.fixture(params=COUNTS, ids="{} threads".format)
+def processors(request):
+    """As many processors as there are threads, to which all threads of this program are tied meanwhile."""
+    before = {int(thread): os.sched_getaffinity(int(thread)) for thread in os.listdir("/proc/self/task")}
+    chosen = ALLOWED[-request.param :]
+    for thread in before:
+        os.sched_setaffinity(thread, chosen)
+    yield chosen
+    for thread in map(int, os.listdir("/proc/self/task")):  # those that were started meanwhile too
+        os.sched_setaffinity(thread, before.get(thread, ALLOWED))
+
+
 @pytest.fixture(params=[False, True], ids=["alone", "busy neighbour"])
-def neighbour(request):
-    """A program that takes a whole processor of those that two threads would use."""
+def neighbour(request, processors):
+    """A program that takes a whole one of these processors."""
     if not request.param:
         yield ""
         return
-    code = f"import os; os.sched_setaffinity(0, {{{max(os.sched_getaffinity(0))}}})\nwhile True: pass"
+    code = f"import os; os.sched_setaffinity(0, {{{processors[-1]}}})\nwhile True: pass"
     process = subprocess.Popen([sys.executable, "-c", code])
     yield ", beside a busy program"
     process.kill()
     process.wait()
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the busy program is tied to a processor")
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are tied to processors")
 @pytest.mark.parametrize("work", NETWORKS, ids=lambda work: work.name)
-def bench_second_thread(benchmark, note, work, neighbour):
-    """The same steps on one thread and on two."""
+def bench_threads(benchmark, note, work, processors, neighbour):
+    """The same steps on one thread and on more."""
     benchmark.group = "threads"
     if not benchmark.enabled:
         work = replace(work, rows=2 * work.batch, epochs=1)
-    made = Initcore(work, 1)
+    made, count = Initcore(work, 1), len(processors)
 
     def on(threads):
         _core.set_num_threads(threads)
         made.run(work.epochs)
 
     unit = time_per("us per step", work.steps)
-    entry = Entry("threads", work.name + neighbour, unit, lambda: on(2), {"one": lambda: on(1)})
+    entry = Entry("threads", work.name + neighbour, unit, lambda: on(count), {"one": lambda: on(1)})
     result = interleave(benchmark, entry, 2.0)
     if result:
         gain = result.ratios["one"]
-        benchmark.extra_info |= {"one thread / two": gain}
-        one, two = (figure(unit.value(result.seconds[name])) for name in ("one", OURS))
-        told = f"{entry.name}: {one} us per step on one, {two} on two: {gain:.2f}x"
+        benchmark.extra_info |= {**result.info(), "threads": count, "beside a busy program": bool(neighbour)}
+        one, more = (figure(unit.value(result.seconds[name])) for name in ("one", OURS))
+        told = f"{entry.name}: {one} us per step on one, {more} on {count}: {gain:.2f}x"
         note([f"threads: {told}{'  LOSS' if gain < 0.95 else ''}"])
