@@ -45,6 +45,10 @@ void on_thread_refused(void (*warn)());
 // saves.
 inline constexpr double kWorkPerThread = 200e3;
 
+// Elements per unit of elementwise work: a multiple of every vector width, so that no split changes which
+// elements are a loop's tail.
+inline constexpr Index kGrain = 4096;
+
 template <typename Body>
 void parallel_for(Index units, double work, const Body& body) {
   if (units <= 0) return;

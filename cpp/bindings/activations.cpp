@@ -8,10 +8,6 @@ namespace initcore {
 
 namespace {
 
-// Elements per unit: a multiple of every vector width, so that no split changes which elements are a loop's
-// tail.
-constexpr Index kGrain = 4096;
-
 py::list list() {
   return listed(kernels().activations.of<float>(), [](py::dict& entry, const Activation<float>& row) {
     tell_formula(entry, row);

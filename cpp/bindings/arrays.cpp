@@ -7,10 +7,6 @@ namespace initcore {
 
 namespace {
 
-// Elements per unit: a multiple of every vector width, so that no split changes which elements are a loop's
-// tail.
-constexpr Index kGrain = 4096;
-
 /// out (rows, columns) = the batch's rows of the data set in `slot`. Bytes are scaled to [0, 1].
 void gather(BoundPlan& plan, const std::string& segment, const std::string& slot, const Operand& out) {
   const Input* source = plan.slot(slot);

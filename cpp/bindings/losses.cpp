@@ -10,8 +10,7 @@ namespace initcore {
 
 namespace {
 
-// Elements per unit of parallel work, and what one of them costs in multiply-adds, roughly.
-constexpr Index kGrain = 4096;
+// What an element costs in multiply-adds, roughly.
 constexpr double kWork = 8;
 
 py::list list() {

@@ -11,7 +11,7 @@ namespace initcore {
 namespace {
 
 // Elements per block: small enough for a cache, since a block is read three times.
-constexpr Index kGrain = 1 << 14;
+constexpr Index kBlock = 1 << 14;
 
 // Arrays with fewer columns than this are read as if several rows were one, so that vectors are full.
 constexpr Index kNarrow = 64;
@@ -35,7 +35,7 @@ template <typename T>
 void run(const T* x, Index rows, Index columns, double low, double high, double* total) {
   const Index fold = columns < kNarrow ? kWidest / std::gcd(columns, kWidest) : 1;
   const Index width = fold * columns, wide_rows = rows / fold;
-  const Index each = std::max<Index>(16, kGrain / width), blocks = (wide_rows + each - 1) / each;
+  const Index each = std::max<Index>(16, kBlock / width), blocks = (wide_rows + each - 1) / each;
   const Index rest = rows - wide_rows * fold;
   std::vector<double> found((blocks * width + rest * columns) * kMoments);
   parallel_for(blocks, double(rows) * double(columns) * 3, [&](Index begin, Index end) {

@@ -14,10 +14,6 @@ namespace initcore {
 
 namespace {
 
-// Elements per unit: a multiple of every vector width, so that no split changes which elements are a loop's
-// tail.
-constexpr Index kGrain = 4096;
-
 // A step costs about this many multiply-adds per element: it is bound by memory, division and square root.
 constexpr double kWorkPerElement = 16;
 

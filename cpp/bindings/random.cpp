@@ -14,8 +14,7 @@ namespace initcore {
 
 namespace {
 
-constexpr Index kGrain = 4096;  // elements per unit of work
-constexpr double kWork = 16;    // multiply-adds that a random number is worth, about
+constexpr double kWork = 16;  // multiply-adds that a random number is worth, about
 using Strides = std::vector<Index>;
 
 /// Which elements of the stream an array takes: runs of consecutive ones.

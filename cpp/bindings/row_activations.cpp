@@ -7,8 +7,7 @@ namespace initcore {
 
 namespace {
 
-// Elements and columns per unit of work: multiples of every vector width.
-constexpr Index kGrain = 4096;
+// Columns per unit of work: a multiple of every vector width.
 constexpr Index kColumns = 64;
 
 /// body(begin, end) over rows, a grain of elements at a time.
