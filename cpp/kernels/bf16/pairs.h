@@ -54,15 +54,18 @@ inline Words zip(Words both, std::index_sequence<kWord...>) {
 template <int kVecs>
 inline void pack_rows(const float* from, Index stride, const std::int64_t* rows, Index p0, Index depth,
                       Index width, Pair* packed) {
+  const auto row = [=](Index p) { return from + (rows ? rows[p0 + p] : p0 + p) * stride; };
+  // Of rows that are gathered, no further than the last one of these: `rows` may end there.
+  const auto ahead = [=](Index p) { return row(rows ? min(p + kAhead, depth - 1) : p + kAhead); };
   for (Index p = 0; p < depth; p += 2, packed += kVecs * kW) {
-    const float* low = from + (rows ? rows[p0 + p] : p0 + p) * stride;
     const bool odd = p + 1 == depth;
-    const float* high = odd ? low : from + (rows ? rows[p0 + p + 1] : p0 + p + 1) * stride;
+    const float *low = row(p), *high = odd ? low : row(p + 1);
+    const float *next_low = ahead(p), *next_high = ahead(p + 1);
 #pragma GCC unroll 4
     for (int j = 0; j < kVecs; ++j) {
       const __mmask16 mask = first(width - j * kW);
-      __builtin_prefetch(low + kAhead * stride + j * kW);
-      __builtin_prefetch(low + (kAhead + 1) * stride + j * kW);
+      __builtin_prefetch(next_low + j * kW);
+      __builtin_prefetch(next_high + j * kW);
       const Words both = (Words)rounded(_mm512_maskz_loadu_ps(mask, low + j * kW),
                                         _mm512_maskz_loadu_ps(odd ? __mmask16(0) : mask, high + j * kW));
       store(packed + j * kW, (Pairs)zip(both, std::make_index_sequence<2 * kW>()));
