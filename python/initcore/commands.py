@@ -159,7 +159,7 @@ def compare(
         _add_rate(arguments, learning_rate)
     folder = Path(OUT) if out is None and not as_json else out
     if folder is not None:
-        _check_writable(folder)
+        _check_writable("--out", folder)
     try:
         with _progress("training", "trained", quiet) as progress:
             if preset is None:
@@ -226,14 +226,14 @@ def _print(result: Comparison) -> None:
         click.echo(sentence)
 
 
-def _check_writable(folder: Path) -> None:
+def _check_writable(option: str, folder: Path) -> None:
     """Fail now, rather than after minutes of training, if nothing can be written there."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        raise _Failure(f"--out must be a folder to write to, got {folder}: {error.strerror}") from error
+        raise _Failure(f"{option} must be a folder to write to, got {folder}: {error.strerror}") from error
 
 
 def _write(result: Comparison, folder: Path) -> None:
@@ -286,7 +286,7 @@ def bench(
       initcore bench --output results
     """
     if out is not None:
-        _check_writable(out)
+        _check_writable("--output", out)
     try:
         with _progress("roof", "measuring", quiet) as progress:
             results = suite.run(threads, seconds, only or (), progress)

@@ -114,6 +114,13 @@ def test_a_child_that_fails_is_an_error(monkeypatch):
         suite.run(1, 0.0, ["random"])
 
 
+def test_a_child_that_a_signal_ended_is_told_by_the_signals_name(monkeypatch, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(RuntimeError, match=r"was ended by signal 9 \(Killed\)$"):
+        suite.run(1, 0.0, ["random"])
+
+
 def test_what_a_library_prints_is_not_taken_for_results():
     code = (
         "from initcore.bench import __main__, suite\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -110,5 +111,12 @@ def run(
             child.terminate()
             raise
     if child.returncode or results is None:
-        raise RuntimeError(f"the process that measures ended with {child.returncode}; its words are above")
+        raise RuntimeError(f"the process that measures {_ending(child.returncode)}")
     return results
+
+
+def _ending(code: int) -> str:
+    """Say how a process ended: one that a signal ended had no words."""
+    if code < 0:
+        return f"was ended by signal {-code} ({signal.strsignal(-code)})"
+    return f"ended with {code}; its words are above"
