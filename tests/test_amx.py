@@ -44,6 +44,22 @@ def test_what_is_lost_is_computed_again(lose, to_older, rng):
 
 
 @emulated
+@pytest.mark.parametrize("exponent", [0, -64], ids=["ordinary", "subnormal"])
+@pytest.mark.parametrize("shape", [(70, 300, 90), (1, 1, 1), (33, 513, 16)], ids=str)
+def test_where_tiles_are_always_lost_the_same_bits_come_without_them(lose, shape, exponent, rng):
+    m, k, n = shape
+    a, b = (np.ldexp(rng.normal(size=size), exponent).astype(np.float32) for size in ((m, k), (k, n)))
+    least = np.abs(a[:, :1] * b[:1].astype(np.float64)).min()  # of the products
+    assert (least < np.finfo(np.float32).tiny) == (exponent < 0)
+    expected, c = np.full((2, m, n), np.nan, np.float32)
+    matmul("nn", a, b, expected)
+    lose(1, False, False)
+    matmul("nn", a, b, c)
+    assert lose(0, False, False) > 3
+    np.testing.assert_array_equal(c, expected)
+
+
+@emulated
 def test_the_self_test_passes_where_tiles_are_kept():
     assert library().self_test()
 

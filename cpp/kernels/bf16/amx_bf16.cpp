@@ -3,7 +3,8 @@
 // Four tiles hold 32 x 32 sums, two hold rows of a, one columns of b, and the last one is a witness: virtual
 // machines have been seen to lose all tiles when another thread gets the processor. It holds a mark that is
 // never used twice; where it is gone after some sums, they are computed again. So sums leave the tiles for a
-// buffer of their own, and c is touched only when they are known to be whole.
+// buffer of their own, and c is touched only when they are known to be whole. A machine that loses tiles at
+// every attempt gets the same sums from ordinary registers.
 #include "kernels/bf16/blocks.h"
 #include "kernels/bf16/tiles.h"
 #include "kernels/gemm_bf16.h"
@@ -16,6 +17,9 @@ static_assert(kSide == kW);
 
 // Which tile is what: sums of the upper rows, of the lower rows, and so on.
 inline constexpr int kUpper = 0, kLower = 2, kA = 4, kB = 6, kWitness = 7, kTiles = 8;
+
+// Attempts at a block of sums, each of about a microsecond: a thread is not interrupted so often in a row.
+inline constexpr int kAttempts = 8;
 
 constexpr TileConfig configured() {
   TileConfig config{.palette = 1};
@@ -83,9 +87,8 @@ struct Amx {
   /// Sums of kDown times kAcross tiles.
   template <int kDown, int kAcross>
   void sum_up(Index steps, const Pair* a, const Pair* b, Sums& sums) {
-    std::uint64_t mark, seen;
-    do {
-      mark = __rdtsc(), seen = 0;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      std::uint64_t mark = __rdtsc(), seen = 0;
       tiles.load<kWitness>(&mark, sizeof mark);
       each_sum<kDown, kAcross>([this]<int kTile>(Index, Index) { tiles.zero<kTile>(); });
       for (Index step = 0; step < steps; ++step) {
@@ -98,7 +101,37 @@ struct Amx {
       each_sum<kDown, kAcross>(
           [&, this]<int kTile>(Index i, Index j) { tiles.store<kTile>(&sums[i][j], sizeof sums[i]); });
       tiles.store<kWitness>(&seen, sizeof seen);
-    } while (seen != mark);
+      if (seen == mark) return;
+    }
+    sum_up_without_tiles(steps, kDown * kSide, kAcross * kSide, a, b, sums);
+  }
+
+  /// The same bits: in each step the earlier elements of the pairs are summed up apart from the later ones.
+  /// Intel, Software Developer's Manual, volume 2, TDPBF16PS.
+  static void sum_up_without_tiles(Index steps, Index rows, Index columns, const Pair* a, const Pair* b,
+                                   Sums& sums) {
+    const auto widened = [](Pairs upper_halves) { return (__m512)(upper_halves & 0xffff0000u); };
+    for (Index i = 0; i < rows; ++i)
+      for (Index j = 0; j < columns; j += kW) {
+        __m512 sum = _mm512_setzero_ps();
+        for (Index step = 0; step < steps; ++step) {
+          __m512 earlier = _mm512_setzero_ps(), later = earlier;
+          for (Index p = 0; p < kSide; ++p) {
+            const Pairs left = a[(step * kRows + i) * kSide + p] - Pairs{};
+            const Pairs right = load(b + (step * kStep + p) * kWide + j);
+            earlier = flushed(_mm512_fmadd_ps(widened(left << 16), widened(right << 16), earlier));
+            later = flushed(_mm512_fmadd_ps(widened(left), widened(right), later));
+          }
+          sum = flushed(sum + flushed(earlier + later));
+        }
+        _mm512_store_ps(&sums[i][j], sum);
+      }
+  }
+
+  /// Of subnormal numbers nothing remains but the sign.
+  static __m512 flushed(__m512 x) {
+    const Pairs bits = (Pairs)x;
+    return (__m512)((bits & 0x7f800000u) == 0 ? bits & 0x80000000u : bits);
   }
 
   /// Multiplies the rows of a with one tile of columns.
