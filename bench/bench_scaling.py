@@ -56,16 +56,18 @@ def bench_growth(benchmark, note, axis, threads):
     if not benchmark.enabled:
         return
     rows, before = [[axis, "us per step", "GFLOP/s", "step / operations"]], None
+    steps, growths = {}, {}
     for n, work in works.items():
         step = median(one[n] for one in turns) / work.steps
-        told = ""
+        steps[n], told = 1e6 * step, ""
         if before:  # neighbours of the same turn: what slows the machine down slows both
             operations = work.flops * work.steps / (works[before].flops * works[before].steps)
             growth = median(one[n] / one[before] for one in turns) / operations
+            growths[f"{before} to {n}"] = growth
             told = f"{growth:.2f}" + (" CLIFF" if growth > CLIFF else "")
         rows.append([str(n), figure(1e6 * step), figure(1e-9 * work.flops / step), told])
         before = n
-    benchmark.extra_info |= {f"us per step, {row[0]}": float(row[1]) for row in rows[1:]}
+    benchmark.extra_info |= {"axis": axis, "us per step": steps, "step / operations": growths}
     note(["", *aligned(rows)])
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import pytest
 
 import initcore as ic
 from initcore import _core
@@ -23,11 +24,19 @@ print(time.perf_counter() - start)
 """
 
 
-def told(what, value, unit, target):
-    return f"start: {what}: {value:.3g} {unit}, target {target} {unit}{'' if value <= target else '  MISSED'}"
+@pytest.fixture
+def report(benchmark, note):
+    """Return a function that reports a figure and what it should stay below."""
+
+    def run(what, value, unit, aim):
+        benchmark.extra_info |= {"what": what, "value": value, "unit": unit, "aim": aim}
+        if benchmark.enabled:
+            note([f"start: {what}: {value:.3g} {unit}, aim {aim}{'' if value <= aim else '  MISSED'}"])
+
+    return run
 
 
-def bench_import(benchmark, note, tmp_path):
+def bench_import(benchmark, report, tmp_path):
     """`import initcore` in a new process that has NumPy already; the median of some.
 
     With its bytecode, which an installation brings along and a checkout has after the first import: also
@@ -51,13 +60,10 @@ def bench_import(benchmark, note, tmp_path):
 
     once()  # writes the bytecode
     benchmark.pedantic(once, rounds=11 if benchmark.enabled else 1)
-    milliseconds = 1e3 * statistics.median(seconds[1:])
-    benchmark.extra_info |= {"ms above NumPy": milliseconds}
-    if benchmark.enabled:
-        note([told("import initcore, above NumPy", milliseconds, "ms", 80)])
+    report("import initcore, above NumPy", 1e3 * statistics.median(seconds[1:]), "ms", 80)
 
 
-def bench_plan(benchmark, note):
+def bench_plan(benchmark, report):
     """The plan of the largest network, built anew: arena and operations, not parameters and slots."""
     work = NETWORKS[-1]
     x, y = (array[: work.batch] for array in data(work))
@@ -75,19 +81,13 @@ def bench_plan(benchmark, note):
         seconds.append(perf_counter() - start)
 
     benchmark.pedantic(once, rounds=30 if benchmark.enabled else 1)
-    milliseconds = 1e3 * statistics.median(seconds)
-    benchmark.extra_info |= {"ms": milliseconds}
-    if benchmark.enabled:
-        note([told(f"plan of {work.name}", milliseconds, "ms", 5)])
+    report(f"plan of {work.name}", 1e3 * statistics.median(seconds), "ms", 5)
 
 
-def bench_wheel(benchmark, note):
+def bench_wheel(benchmark, report):
     """What a wheel of the installed package weighs: its files, compressed as a wheel's are."""
     package = Path(ic.__file__).parent
     files = {p for p in package.rglob("*") if p.is_file() and p.suffix != ".pyc"}
     files.add(Path(_core.__file__))  # of an editable installation, it lies elsewhere
     sizes = benchmark.pedantic(lambda: [len(zlib.compress(p.read_bytes(), 6)) for p in files])
-    megabytes = 1e-6 * float(np.sum(sizes))
-    benchmark.extra_info |= {"MB": megabytes}
-    if benchmark.enabled:
-        note([told(f"wheel of {len(files)} files", megabytes, "MB", 3)])
+    report(f"wheel of {len(files)} files", 1e-6 * float(np.sum(sizes)), "MB", 3)

@@ -16,10 +16,11 @@ import pytest  # noqa: E402
 from interleaved import Entry, Result, interleave  # noqa: E402
 
 from initcore import _core  # noqa: E402
-from initcore.bench import tables  # noqa: E402
+from initcore.bench import machine, tables  # noqa: E402
 
 RESULTS = pytest.StashKey[list[Result]]()
 NOTES = pytest.StashKey[list[str]]()
+MACHINE = pytest.StashKey[dict[str, object]]()
 
 
 @contextmanager
@@ -83,6 +84,12 @@ def pytest_configure(config):
     """Leave the tables of pytest-benchmark to --benchmark-compare: the summary below says what counts."""
     if not config.getoption("benchmark_compare"):
         config.option.benchmark_quiet = True
+    config.stash[MACHINE] = machine.describe()  # before anything is measured: it tells the load
+
+
+def pytest_benchmark_update_json(config, output_json):
+    """Say in the file on what this was measured, for into_speed.py."""
+    output_json["initcore"] = {"machine": config.stash[MACHINE], "threads": THREADS}
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -58,6 +58,13 @@ the others take. {tables.head(results)}.
 {END}"""
 
 
+def warn_if_busy(results, page):
+    """Say that a page should not stay as it is."""
+    if results["machine"]["load"] >= report.QUIET:
+        words = "now shows what a busy machine measured: do it again when it is quiet"
+        print(f"{page.name} {words}", file=sys.stderr)
+
+
 def main(arguments):
     if arguments:
         results = json.loads(Path(arguments[0]).read_text())
@@ -66,10 +73,7 @@ def main(arguments):
             progress=lambda done, total, label: print(f"{done}/{total} {label}", file=sys.stderr)
         )
     print(report.text(results))
-    if results["machine"]["load"] >= report.QUIET:
-        print(
-            "README.md now shows what a busy machine measured: do it again when it is quiet", file=sys.stderr
-        )
+    warn_if_busy(results, README)
     text = README.read_text()
     for pattern, new in ((f"{BEGIN}.*?{END}", block(results)), (CLAIM, claim(results))):
         text, found = re.subn(pattern, lambda _, new=new: new, text, flags=re.DOTALL)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from initcore.bench import picture
+from initcore.bench import picture, tables
 from initcore.bench.tables import Results, aligned, at_the_roof, groups, head, table
 
 FILES = "bench.json", "bench.png"
@@ -46,9 +46,7 @@ def save(results: Results, folder: Path) -> None:
 def markdown(results: Results, group: str) -> str:
     """Return the table of one group for a page."""
     entries = next(entries for (name, _), entries in groups(results) if name == group)
-    rows = list(table(entries))
-    rows.insert(1, ["---"] * len(rows[0]))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return tables.markdown(table(entries))
 
 
 def _disturbed(load: float) -> list[str]:

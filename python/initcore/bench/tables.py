@@ -92,6 +92,18 @@ def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
     ]
 
 
+def markdown(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows of cells, a head first, as a table of a page.
+
+    >>> print(markdown([["", "initcore"], ["relu", "0.1"]]))
+    |  | initcore |
+    | --- | --- |
+    | relu | 0.1 |
+    """
+    first, *others = rows
+    return "\n".join(f"| {' | '.join(row)} |" for row in (first, ["---"] * len(first), *others))
+
+
 def _mean(values: Iterable[float]) -> float:
     logs = [math.log(value) for value in values]
     return math.exp(sum(logs) / len(logs))
