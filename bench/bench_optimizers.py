@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from interleaved import rate, time_per
 
-from initcore import optimizers
+from initcore import optimizers, roof
 from initcore.bench import entries
 
 every_size = pytest.mark.parametrize("n", entries.PARAMETERS)
@@ -25,7 +25,7 @@ def copy(moved, n):
 @pytest.mark.parametrize("name", optimizers.names())
 def bench_step(compare, name, n):
     optimizer = optimizers.get(name)
-    moved = 3 + 2 * optimizer.slots
+    moved = roof.vectors_moved(optimizer.slots)
     unit = rate("GB/s", moved * 4 * n / 1e9)
     compare(
         "optimizer step, by number of parameters",

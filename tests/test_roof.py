@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from initcore import _core, roof
+from initcore import _core, optimizers, roof
 
 DTYPES = ["float32", "float64"]
 SIZES = [0, 1, 3, 4, 7, 8, 15, 16, 17, 63, 64, 127, 128, 129, 300]  # around one and eight vectors
@@ -111,6 +111,7 @@ def test_the_roof_of_a_step_is_products_and_traffic():
     ]
     assert found.step(5e9, 0) == 0.5
     assert found.step(0, 100) == pytest.approx(28 * 100 / 2e9)  # 1600 bytes of state: in L2
+    assert found.step(0, 100, slots=0) == pytest.approx(12 * 100 / 4e9)  # 800: in L1
 
 
 def test_the_system_may_not_tell_of_its_caches(monkeypatch, tmp_path):
@@ -130,12 +131,42 @@ def test_the_system_may_not_tell_of_its_caches(monkeypatch, tmp_path):
 def test_calls_of_the_roof_do_as_much_as_asked(dtype, monkeypatch):
     done = []
     monkeypatch.setattr(_core, "roof_multiply_add", lambda values, *rest: done.append((values, rest[-1])))
-    monkeypatch.setattr(_core, "roof_update", lambda *rest: done.append((rest[0], rest[-1])))
     roof.multiply_adds(1e8, 2, dtype)()
-    roof.updates(100_000, 3, 2)()
-    (values, rounds), (vector, passes) = done
+    ((values, rounds),) = done
     assert 2 * values.size * rounds == pytest.approx(1e8, rel=1e-3) and values.dtype == dtype
-    assert vector.size == pytest.approx(100_000, rel=1e-3) and passes == 3
+
+
+@pytest.mark.parametrize("name", optimizers.names())
+@pytest.mark.parametrize("steps", [1, 4, 500])
+def test_the_roof_of_an_optimizer_moves_its_bytes_in_its_memory(name, steps, threads, monkeypatch):
+    done = []
+    monkeypatch.setattr(_core, "roof_update", lambda *rest: done.append((rest[:4], rest[-1])))
+    n, slots = 100_000, optimizers.get(name).slots
+    roof.updates(n, steps, threads, slots)()
+    ((vectors, passes),) = done
+    reads, writes = len(vectors), len(vectors) - 1
+    moved = passes * (reads + writes) * vectors[0].size
+    assert moved == pytest.approx(steps * n * ((2 + slots) + (1 + slots)), rel=2e-3)  # whole cache lines
+    memory = sum(vector.size for vector in vectors)
+    assert memory == pytest.approx(
+        n * (2 + slots), rel=2e-3 + 0.5 / passes * (slots != 2)
+    )  # passes are whole
+    assert len(vectors[0]) == threads
+
+
+def test_no_page_of_a_measured_memory_is_the_one_that_all_untouched_ones_share(monkeypatch):
+    """That one reads as zeros, from the nearest cache."""
+    seen = []
+
+    def keep(*arguments):
+        seen.extend(value for value in arguments if isinstance(value, np.ndarray) and value.ndim == 2)
+
+    for name in ("roof_sum", "roof_triad", "roof_update"):
+        monkeypatch.setattr(_core, name, keep)
+    roof._level("DRAM", 1 << 20, 2, 0)
+    roof.updates(100_000)()
+    assert len({id(array) for array in seen}) == 1 + 3 + 4 + 4
+    assert all(array.all() for array in seen)
 
 
 @pytest.mark.skipif(not _core.active_bf16(), reason="needs an instruction for products in bfloat16")

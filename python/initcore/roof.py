@@ -67,20 +67,32 @@ class Roof:
         """Return the nearest level that holds ``size`` bytes."""
         return next((level for level in self.levels if size <= level.size), self.levels[-1])
 
-    def step(self, flops: float, parameters: int) -> float:
+    def step(self, flops: float, parameters: int, slots: int = 2) -> float:
         """Return the seconds below which no float32 training step can be.
 
         Args:
             flops: Of its products.
-            parameters: How many the optimizer updates. For each, 28 bytes are moved at the level that holds
-                16 (parameter, two moments, gradient).
+            parameters: How many the optimizer updates.
+            slots: Of the optimizer. Adam has two: 28 bytes are moved for each parameter, at the level that
+                holds 16 (parameter, two moments, gradient).
         """
-        bandwidth = self.level(16 * parameters).update
-        return flops / (1e9 * self.gflops["float32"]) + 28 * parameters / (1e9 * bandwidth)
+        bandwidth = self.level(4 * vectors_kept(slots) * parameters).update
+        moved = 4 * vectors_moved(slots) * parameters
+        return flops / (1e9 * self.gflops["float32"]) + moved / (1e9 * bandwidth)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as what JSON knows."""
         return asdict(self)
+
+
+def vectors_kept(slots: int) -> int:
+    """Return how many vectors an optimizer with that many slots works on: gradient, parameters, slots."""
+    return 2 + slots
+
+
+def vectors_moved(slots: int) -> int:
+    """Return how many it moves in a step: it reads all of them, and writes all but the gradient."""
+    return 2 * vectors_kept(slots) - 1
 
 
 def measure(threads: int = 1, seconds: float = 1.0) -> Roof:
@@ -122,11 +134,17 @@ def multiply_adds(flops: float, threads: int = 1, dtype: str = "float32") -> Cal
     return lambda: _core.roof_multiply_add(values, 0.5, 1.0, rounds)
 
 
-def updates(parameters: int, passes: int = 1, threads: int = 1) -> Callable[[], None]:
-    """Return a call that only moves what ``passes`` steps of an optimizer with two slots move."""
-    size = max(parameters // threads, 1)
+def updates(parameters: int, passes: int = 1, threads: int = 1, slots: int = 2) -> Callable[[], None]:
+    """Return a call that only moves what ``passes`` steps of an optimizer with that many slots move.
+
+    The loop is that of two slots. For other optimizers it runs over vectors of another length, as often as
+    it takes to move the same bytes: as near to the same memory as whole passes allow.
+    """
+    per_pass = vectors_moved(2) * vectors_kept(slots) / vectors_kept(2)  # of as much memory
+    ours = max(round(passes * vectors_moved(slots) / per_pass), 1)
+    size = max(round(parameters / threads * passes * vectors_moved(slots) / vectors_moved(2) / ours), 1)
     first, second, third, g = (_rows(threads, 4 * size) for _ in range(4))
-    return lambda: _core.roof_update(first, second, third, g, 0.5, passes)
+    return lambda: _core.roof_update(first, second, third, g, 0.5, ours)
 
 
 def _gflops(dtype: str, threads: int, seconds: float) -> float:
@@ -166,9 +184,15 @@ def _best(call: Callable[[], object], seconds: float) -> float:
 
 
 def _rows(rows: int, nbytes: int) -> NDArray[Any]:
-    """Return a float32 array with one row of whole cache lines for each thread."""
+    """Return a float32 array with one row of whole cache lines for each thread.
+
+    It is filled: fresh memory that is only read has no pages of its own but one page of zeros again and
+    again, which never leaves the nearest cache.
+    """
     columns = max(nbytes // 64, 1) * 16
-    return aligned_empty(rows * columns, np.float32).reshape(rows, columns)
+    result = aligned_empty(rows * columns, np.float32).reshape(rows, columns)
+    result.fill(1)
+    return result
 
 
 def _sizes() -> dict[str, int]:

@@ -35,7 +35,6 @@ PARAMETERS = 100_000, 10_000_000  # of an optimizer step: in the cache, and not
 
 _N = 1 << 16  # elements of an activation: 256 KB, in the second-level cache
 _ADAM = 12  # operations of a step of Adam for each parameter, roots and divisions included
-_VECTORS = {"adam": 7, "sgd": 3, "rmsprop": 5, "adagrad": 5}  # moved by an optimizer's step
 
 
 def training(
@@ -44,8 +43,8 @@ def training(
     """A training step, in microseconds; the roof is its products and the optimizer's traffic."""
     dtype = "bf16" if work.precision == "bf16" else "float32"
     products = roof.multiply_adds(work.flops * work.steps, threads, dtype)
-    passes = max(round(work.steps * _VECTORS[work.optimizer] / 7), 1)
-    traffic = roof.updates(work.parameters, passes, threads)
+    slots = optimizers.get(work.optimizer).slots
+    traffic = roof.updates(work.parameters, work.steps, threads, slots)
 
     def bound() -> None:
         products()
@@ -65,7 +64,7 @@ def training(
         calls,
         bound,
         work.flops * work.steps,
-        work.steps * 28.0 * work.parameters,
+        work.steps * 4.0 * roof.vectors_moved(slots) * work.parameters,
         work.precision,
     )
 
@@ -189,6 +188,7 @@ def adam(n: int, threads: int = 1) -> Entry:
     if torch is not None:
         torch.set_num_threads(threads)
     g, w, m, v, s, u = vectors(6, n)
+    optimizer = optimizers.Adam()
     steps = 0
 
     def in_numpy() -> None:
@@ -200,15 +200,15 @@ def adam(n: int, threads: int = 1) -> Entry:
         "step of Adam",
         f"{n:_} parameters".replace("_", " "),
         time_per("ns per parameter", n),
-        our_step(optimizers.Adam(), n),
+        our_step(optimizer, n),
         {
             "NumPy": in_numpy,
             "PyTorch fused": torch_adam(n, fused=True),
             "PyTorch": torch_adam(n, fused=False),
         },
-        roof.updates(n, 1, threads),
+        roof.updates(n, 1, threads, optimizer.slots),
         _ADAM * n,
-        28.0 * n,
+        4.0 * roof.vectors_moved(optimizer.slots) * n,
     )
 
 
