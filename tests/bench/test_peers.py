@@ -1,14 +1,16 @@
 """The peers take the same steps as we do: what is compared in time is the same mathematics."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from initcore.bench import entries
 from initcore.bench.in_jax import JAX
 from initcore.bench.in_numpy import NumPy
 from initcore.bench.in_numpy_plain import PlainNumPy
-from initcore.bench.in_torch import PyTorch
+from initcore.bench.in_torch import CompiledPyTorch, PyTorch
 from initcore.bench.interleaved import optional
 from initcore.bench.networks import NETWORKS, Workload
 from initcore.bench.peers import IN_BF16, PATIENT, PEERS, Initcore
@@ -68,6 +70,15 @@ def test_pytorch_takes_our_steps(work):
 
 
 @pytest.mark.peers
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # about itself
+def test_compiled_pytorch_takes_our_steps():
+    pytest.importorskip("torch", reason="compares with PyTorch")
+    peer = CompiledPyTorch(SMALL, 1)
+    assert_same_steps(SMALL, peer, lambda: [p.detach().numpy().T.copy() for p in peer.model.parameters()])
+
+
+@pytest.mark.peers
 @pytest.mark.parametrize("work", VARIANTS, ids=name)
 def test_jax_takes_our_steps(work):
     pytest.importorskip("jax", reason="compares with JAX")
@@ -75,7 +86,7 @@ def test_jax_takes_our_steps(work):
     order = ("w", "b", "scale", "shift")
 
     def arrays():
-        return [np.array(layer[key]) for layer in peer.state[0] for key in order if key in layer]
+        return [np.array(layer[key]).T for layer in peer.state[0] for key in order if key in layer]
 
     assert_same_steps(work, peer, arrays)
 
@@ -98,6 +109,15 @@ def test_whoever_offers_the_work_does_it(peer, work):
         assert peer.name in ("scikit-learn", "NumPy, plain")
         return
     peer(replace(work, rows=64), 1).run(2)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop", "adagrad"])
+def test_the_bytes_are_those_of_the_optimizer(optimizer):
+    """Parameter, gradient and slots are read; all but the gradient are written."""
+    work = replace(SMALL, optimizer=optimizer)
+    slots = len(Initcore(work, 1).model.optimizer.init(1).slots)
+    entry = entries.training(work, 1, peers=())
+    assert entry.moved == 4 * (2 + slots + 1 + slots) * work.parameters * work.steps
 
 
 def test_the_work_is_counted():
