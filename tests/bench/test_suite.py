@@ -11,6 +11,7 @@ import pytest
 from initcore import _core
 from initcore.bench import draws, entries, interleaved, machine, report, suite
 from initcore.bench.networks import Workload
+from initcore.bench.peers import PEERS
 
 # What is quick enough for a test. Every other entry runs once in bench/, under --benchmark-disable.
 QUICK = ["products", "random"]
@@ -54,6 +55,7 @@ def test_it_says_on_what_it_was_measured(found):
     assert about == {**machine.describe(), "date": about["date"], "load": about["load"]}
     assert len(about["date"]) == 10 and about["load"] >= 0
     assert about["cpu"] in report.text(result)
+    assert about["libraries"].keys() == {peer.name for peer in PEERS} - {"NumPy, plain"}
 
 
 @pytest.mark.parametrize(
