@@ -36,7 +36,7 @@ def results():
             "load": 0.1,
             "isa": "any",
             "date": "2001-02-03",
-            "libraries": {"NumPy": "1.2+x", "JAX": None},
+            "libraries": {"NumPy": "1.2+x", "JAX": None, "Elsewhere": "3"},
         },
         "threads": 1,
         "roof": {

@@ -19,6 +19,12 @@ def test_the_text_has_every_entry_the_roof_and_what_is_missing():
     assert text.endswith("not installed: JAX")
 
 
+def test_the_head_names_whom_the_entries_measure():
+    assert "Elsewhere" not in tables.head(FOUND)
+    without = {key: FOUND[key] for key in ("machine", "threads")}
+    assert tables.head(without).endswith("; NumPy 1.2, Elsewhere 3"), "it is not known who is measured"
+
+
 def test_a_busy_machine_is_told():
     busy = {**FOUND, "machine": {**FOUND["machine"], "load": 2.5}}
     assert "load 2.5" in report.text(busy) and "load" not in report.text(FOUND)

@@ -55,7 +55,7 @@ def test_it_says_on_what_it_was_measured(found):
     assert about == {**machine.describe(), "date": about["date"], "load": about["load"]}
     assert len(about["date"]) == 10 and about["load"] >= 0
     assert about["cpu"] in report.text(result)
-    assert about["libraries"].keys() == {peer.name for peer in PEERS} - {"NumPy, plain"}
+    assert {peer.name for peer in PEERS} - {"NumPy, plain"} <= about["libraries"].keys()
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from typing import Any
 from initcore import _core
 
 _CPU_INFO = Path("/proc/cpuinfo")
-_DISTRIBUTIONS = {  # of whom the run of a minute measures
+_DISTRIBUTIONS = {
     "NumPy": "numpy",
     "PyTorch": "torch",
     "JAX": "jax",
     "scikit-learn": "scikit-learn",
+    "ONNX Runtime": "onnxruntime",
 }
 
 

@@ -13,10 +13,13 @@ Results = Mapping[str, Any]
 
 
 def head(results: Results) -> str:
-    """Return one line: processor, day, threads, versions."""
+    """Return one line: processor, threads, day, versions: of those whom the entries measure, if they are told."""
     about, threads = results["machine"], results["threads"]
+    peers = {peer for entry in results.get("entries", []) for peer in entry["ratios"]}
     versions = ", ".join(
-        f"{name} {version.partition('+')[0]}" for name, version in about["libraries"].items() if version
+        f"{name} {version.partition('+')[0]}"
+        for name, version in about["libraries"].items()
+        if version and ("entries" not in results or any(peer.startswith(name) for peer in peers))
     )
     plural = "thread" if threads == 1 else "threads"
     return f"{about['cpu']} ({about['isa']}), {threads} {plural} each, {about['date']}; {versions}"
