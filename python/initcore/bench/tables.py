@@ -13,7 +13,7 @@ Results = Mapping[str, Any]
 
 
 def head(results: Results) -> str:
-    """Return one line: processor, threads, day, versions: of those whom the entries measure, if they are told."""
+    """Return one line: processor, threads, day, versions; of entries, those of whom they measure."""
     about, threads = results["machine"], results["threads"]
     peers = {peer for entry in results.get("entries", []) for peer in entry["ratios"]}
     versions = ", ".join(
