@@ -3,9 +3,11 @@
 import importlib.util
 import os
 import runpy
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import metadata
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 # Before any of the libraries is imported, initcore included: how many threads each, and its best kernels.
 PACKAGE = Path(importlib.util.find_spec("initcore").origin).parent
@@ -20,7 +22,7 @@ from initcore.bench import machine, tables  # noqa: E402
 
 RESULTS = pytest.StashKey[list[Result]]()
 NOTES = pytest.StashKey[list[str]]()
-MACHINE = pytest.StashKey[dict[str, object]]()
+MACHINE = pytest.StashKey[dict[str, Any]]()
 
 
 @contextmanager
@@ -84,7 +86,9 @@ def pytest_configure(config):
     """Leave the tables of pytest-benchmark to --benchmark-compare: the summary below says what counts."""
     if not config.getoption("benchmark_compare"):
         config.option.benchmark_quiet = True
-    config.stash[MACHINE] = machine.describe()  # before anything is measured: it tells the load
+    config.stash[MACHINE] = about = machine.describe()  # before anything is measured: it tells the load
+    with suppress(metadata.PackageNotFoundError):  # which takes part here alone
+        about["libraries"]["ONNX Runtime"] = metadata.version("onnxruntime")
 
 
 def pytest_benchmark_update_json(config, output_json):
