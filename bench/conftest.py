@@ -3,8 +3,7 @@
 import importlib.util
 import os
 import runpy
-from contextlib import contextmanager, suppress
-from importlib import metadata
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -86,9 +85,7 @@ def pytest_configure(config):
     """Leave the tables of pytest-benchmark to --benchmark-compare: the summary below says what counts."""
     if not config.getoption("benchmark_compare"):
         config.option.benchmark_quiet = True
-    config.stash[MACHINE] = about = machine.describe()  # before anything is measured: it tells the load
-    with suppress(metadata.PackageNotFoundError):  # which takes part here alone
-        about["libraries"]["ONNX Runtime"] = metadata.version("onnxruntime")
+    config.stash[MACHINE] = machine.describe()  # before anything is measured: it tells the load
 
 
 def pytest_benchmark_update_json(config, output_json):
