@@ -160,10 +160,7 @@ def chosen(part, names):
 
 def page(runs):
     """Return the page, of runs as pytest-benchmark writes them."""
-    lines = [
-        INTRODUCTION,
-        *(f"{tables.head(run['initcore'])}.{disturbed(run['initcore'])}\n" for run in runs),
-    ]
+    lines = [INTRODUCTION, *map(head, runs)]
     absent, missing = [], set()
     for part in PARTS:
         title = [f"## {part.title}", ""]
@@ -196,9 +193,12 @@ a step, and what was tried and did not pay: [CONTRIBUTING.md](../CONTRIBUTING.md
 """
 
 
-def disturbed(results):
-    load = results["machine"]["load"]
-    return f" Other programs were running when this began (load {load})." if load >= QUIET else ""
+def head(run):
+    """Return on what a run was measured, and the versions of those that it measured."""
+    entries = [one["extra_info"] for one in run["benchmarks"] if "ratios" in one["extra_info"]]
+    line, load = tables.head({**run["initcore"], "entries": entries}), run["initcore"]["machine"]["load"]
+    busy = f" Other programs were running when this began (load {load})." if load >= QUIET else ""
+    return f"{line}.{busy}\n"
 
 
 def measured(threads, expression):
