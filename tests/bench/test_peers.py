@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from initcore.bench import entries
+from initcore.bench import entries, in_numpy
 from initcore.bench.in_jax import JAX
 from initcore.bench.in_numpy import NumPy
 from initcore.bench.in_numpy_plain import PlainNumPy
@@ -54,6 +54,12 @@ def assert_same_steps(work, peer, arrays):
 def test_numpy_takes_our_steps(work):
     peer = NumPy(work, 1)
     assert_same_steps(work, peer, lambda: [array.copy() for layer in peer.p for array in layer])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop", "adagrad"])
+def test_numpy_takes_them_in_pieces_too(monkeypatch, optimizer):
+    monkeypatch.setattr(in_numpy, "_PIECE", 50)
+    test_numpy_takes_our_steps(replace(SMALL, optimizer=optimizer))
 
 
 def test_plain_numpy_takes_our_steps():

@@ -17,6 +17,7 @@ from initcore import _core, activations, optimizers, roof
 from initcore._optimizer import Optimizer
 from initcore.bench import elementwise
 from initcore.bench.in_numpy import adam as numpy_adam
+from initcore.bench.in_numpy import pieces
 from initcore.bench.interleaved import Call, Entry, optional, rate, time_per
 from initcore.bench.networks import NETWORKS, Workload
 from initcore.bench.peers import IN_BF16, PEERS, Contestant, Initcore
@@ -187,14 +188,16 @@ def adam(n: int, threads: int = 1) -> Entry:
     torch = optional("torch")
     if torch is not None:
         torch.set_num_threads(threads)
-    g, w, m, v, s, u = vectors(6, n)
+    g, w, m, v = vectors(4, n)
+    parts = pieces(w, g, m, v)
     optimizer = optimizers.Adam()
     steps = 0
 
     def in_numpy() -> None:
         nonlocal steps
         steps += 1
-        numpy_adam(w, g, m, v, s, u, steps)
+        for part in parts:
+            numpy_adam(steps, *part)
 
     return Entry(
         "step of Adam",

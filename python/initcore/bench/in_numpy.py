@@ -25,6 +25,10 @@ from initcore.bench.networks import (
 
 Array = NDArray[Any]
 
+# Elements that go through all operations of an optimizer's step before the next do, so that they stay in the
+# cache: on 10 million parameters 1.5 ns each instead of 2.7. Half as many gain no more, and cost more calls.
+_PIECE = 1 << 17
+
 
 class NumPy:
     """Parameters, gradients and slots lie in one vector each; layers see views."""
@@ -41,7 +45,8 @@ class NumPy:
                 shapes += [(n,), (n,)]  # scale, shift
         sizes = [int(np.prod(shape)) for shape in shapes]
         cuts = np.cumsum([0, *sizes])
-        self.w, self.g, self.m, self.v, self.s, self.u = (np.zeros(sum(sizes), np.float32) for _ in range(6))
+        self.w, self.g, self.m, self.v = (np.zeros(sum(sizes), np.float32) for _ in range(4))
+        self.pieces = pieces(self.w, self.g, self.m, self.v)
 
         def layers(flat: Array) -> list[list[Array]]:
             views = [
@@ -109,7 +114,8 @@ class NumPy:
             if i:
                 np.matmul(d[i + 1], self.p[i][0].T, out=d[i])
         self.steps += 1
-        getattr(self, self.work.optimizer)()
+        for piece in self.pieces:
+            getattr(self, self.work.optimizer)(*piece)
 
     def activate(self, i: int) -> None:
         z, a, cdf = self.z[i], self.a[i], self.t[i]
@@ -174,38 +180,44 @@ class NumPy:
         d -= t
         d *= self.spread[i + 1] * self.p[i][2]
 
-    def adam(self) -> None:
-        w, g, m, v, s, u = self.w, self.g, self.m, self.v, self.s, self.u
-        adam(w, g, m, v, s, u, self.steps)
+    def adam(self, w: Array, g: Array, m: Array, v: Array, s: Array) -> None:
+        adam(self.steps, w, g, m, v, s)
 
-    def sgd(self) -> None:
-        np.multiply(self.g, RATE, out=self.s)
-        self.w -= self.s
+    def sgd(self, w: Array, g: Array, m: Array, v: Array, s: Array) -> None:
+        np.multiply(g, RATE, out=s)
+        w -= s
 
-    def rmsprop(self) -> None:
-        v, s = self.v, self.s
+    def rmsprop(self, w: Array, g: Array, m: Array, v: Array, s: Array) -> None:
         v *= RHO
-        np.multiply(self.g, self.g, out=s)
+        np.multiply(g, g, out=s)
         s *= 1 - RHO
         v += s
-        self._scaled()
+        scaled(w, g, v, s)
 
-    def adagrad(self) -> None:
-        np.multiply(self.g, self.g, out=self.s)
-        self.v += self.s
-        self._scaled()
-
-    def _scaled(self) -> None:
-        """w -= rate * g / (sqrt(v) + epsilon)."""
-        np.sqrt(self.v, out=self.s)
-        self.s += EPSILON
-        np.divide(self.g, self.s, out=self.s)
-        self.s *= RATE
-        self.w -= self.s
+    def adagrad(self, w: Array, g: Array, m: Array, v: Array, s: Array) -> None:
+        np.multiply(g, g, out=s)
+        v += s
+        scaled(w, g, v, s)
 
 
-def adam(w: Array, g: Array, m: Array, v: Array, s: Array, u: Array, step: int) -> None:
-    """Take one step of Adam; ``s`` and ``u`` are overwritten."""
+def pieces(*vectors: Array) -> list[tuple[Array, ...]]:
+    """Return views of all vectors, piece after piece, and with each a piece of memory to compute in."""
+    size = len(vectors[0])
+    s = np.empty(min(size, _PIECE), np.float32)
+    return [(*(vector[i : i + _PIECE] for vector in vectors), s[: size - i]) for i in range(0, size, _PIECE)]
+
+
+def scaled(w: Array, g: Array, v: Array, s: Array) -> None:
+    """w -= rate * g / (sqrt(v) + epsilon)."""
+    np.sqrt(v, out=s)
+    s += EPSILON
+    np.divide(g, s, out=s)
+    s *= RATE
+    w -= s
+
+
+def adam(step: int, w: Array, g: Array, m: Array, v: Array, s: Array) -> None:
+    """Take one step of Adam; ``s`` is overwritten. Its corrections become part of the rate and of epsilon."""
     m *= BETA_1
     np.multiply(g, 1 - BETA_1, out=s)
     m += s
@@ -213,9 +225,9 @@ def adam(w: Array, g: Array, m: Array, v: Array, s: Array, u: Array, step: int) 
     np.multiply(g, g, out=s)
     s *= 1 - BETA_2
     v += s
-    np.multiply(v, 1 / (1 - BETA_2**step), out=s)
-    np.sqrt(s, out=s)
-    s += EPSILON
-    np.multiply(m, RATE / (1 - BETA_1**step), out=u)
-    u /= s
-    w -= u
+    correction = (1 - BETA_2**step) ** 0.5
+    np.sqrt(v, out=s)
+    s += EPSILON * correction
+    np.divide(m, s, out=s)
+    s *= RATE * correction / (1 - BETA_1**step)
+    w -= s
