@@ -198,15 +198,19 @@ def head(run):
     entries = [one["extra_info"] for one in run["benchmarks"] if "ratios" in one["extra_info"]]
     line, load = tables.head({**run["initcore"], "entries": entries}), run["initcore"]["machine"]["load"]
     busy = f" Other programs were running when this began (load {load})." if load >= QUIET else ""
-    return f"{line}.{busy}\n"
+    return f"{line.rstrip('; ')}.{busy}\n"
 
 
 def measured(threads, expression):
-    """Run the benchmarks; return where the results are."""
+    """Run the benchmarks; return where the results are. One that fails is not in them, and on no page."""
     target = ROOT / "build" / "bench" / f"speed-{threads}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "bench", "-k", expression, f"--benchmark-json={target}"]
-    subprocess.run(command, cwd=ROOT, env=os.environ | {"INITCORE_BENCH_THREADS": str(threads)}, check=True)
+    environment = os.environ | {"INITCORE_BENCH_THREADS": str(threads)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    if not target.exists():
+        raise SystemExit(f"pytest ended with {done.returncode} and without results")
     return target
 
 
