@@ -34,6 +34,7 @@ Index Plan::advance(Index batches, double seconds) {
     const Index first = batch_ * batch_size_;
     Batch batch{.rows = std::min(batch_size_, rows_ - first),
                 .first = first,
+                .total = rows_,
                 .order = order_,
                 .step = step_ + batch_,
                 .learning_rate = learning_rates_ ? learning_rates_[batch_] : 0};

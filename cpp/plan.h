@@ -20,6 +20,7 @@ namespace initcore {
 struct Batch {
   Index rows = 0;                       // examples in this batch; the last may have fewer
   Index first = 0;                      // position of its first example in `order`
+  Index total = 0;                      // examples of the run, and of `order`
   const std::int64_t* order = nullptr;  // example numbers, or null for 0, 1, 2, ...
   std::int64_t step = 1;                // number of this optimizer step, from 1
   double learning_rate = 0;

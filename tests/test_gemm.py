@@ -101,7 +101,8 @@ def test_every_size_and_tail(kernel, layout, rng):
         + list(itertools.permutations([1, 10, 67]))
         + [(3, 0, 4), (0, 3, 4), (3, 4, 0)]
         + [(1, 1100, 33), (1100, 1, 33), (2, 513, 9), (3, 130, 31), (7, 101, 30), (8, 40, 70)]  # few rows
-        + [(300, 2, 5), (257, 3, 40), (131, 6, 9), (300, 10, 33), (128, 4, 0)]  # few columns
+        + [(300, 2, 5), (257, 3, 40), (131, 6, 9), (300, 10, 33), (128, 4, 0), (32, 2, 16)]  # few columns
+        + [(12, 70, 90), (32, 130, 1100), (80, 900, 900)]  # few rows beside a large b
     )
     for m, n, k in sizes:
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
@@ -120,9 +121,10 @@ def test_sums_longer_than_one_packed_panel(kernel, layout, k, rng):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_accumulate_adds_to_what_is_there(kernel, layout, rng):
-    a, b = operands(layout, 9, 21, 200, kernel.dtype, rng)
-    c = rng.normal(size=(9, 21)).astype(kernel.dtype)
+@pytest.mark.parametrize("shape", [(9, 21, 200), (16, 150, 2100)])
+def test_accumulate_adds_to_what_is_there(kernel, layout, shape, rng):
+    a, b = operands(layout, *shape, kernel.dtype, rng)
+    c = rng.normal(size=shape[:2]).astype(kernel.dtype)
     expected = c + kernel.product(layout, a, b)
     kernel(layout, a, b, c, accumulate=True)
     assert_close(c, expected, kernel.bound(layout, a, b) + 4 * np.finfo(kernel.dtype).eps * abs(expected))
@@ -130,7 +132,7 @@ def test_accumulate_adds_to_what_is_there(kernel, layout, rng):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_bias_and_activation_are_applied_once_at_the_end(kernel, layout, rng):
-    for m, n, k in itertools.product([0, 1, 11, 50], [0, 1, 10, 64, 100, 600], [0, 1, 5, 300]):
+    for m, n, k in itertools.product([0, 1, 11, 50], [0, 1, 2, 10, 64, 100, 600], [0, 1, 5, 17, 300]):
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
         bias = rng.normal(size=n).astype(kernel.dtype)
         c = np.full((m, n), np.nan, kernel.dtype)
@@ -142,7 +144,7 @@ def test_bias_and_activation_are_applied_once_at_the_end(kernel, layout, rng):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("accumulate", [False, True])
 def test_slope_multiplies_the_finished_product(kernel, layout, accumulate, rng):
-    for m, n, k in itertools.product([0, 1, 11], [0, 1, 70], [0, 1, 300]):
+    for m, n, k in itertools.product([0, 1, 11, 32], [0, 1, 70], [0, 1, 300]):
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
         y = np.maximum(rng.normal(size=(m, n)), 0).astype(kernel.dtype)
         c = (rng.normal(size=(m, n)) if accumulate else np.full((m, n), np.nan)).astype(kernel.dtype)
@@ -168,7 +170,15 @@ def test_rows_are_gathered_out_of_a_data_set(kernel, layout, rng):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
     "shape",
-    [(200, 150, 300), (1, 3000, 1200), (3000, 1, 1200), (7, 1500, 400), (98, 3, 40_000), (500, 67, 200)],
+    [
+        (200, 150, 300),
+        (1, 3000, 1200),
+        (3000, 1, 1200),
+        (7, 1500, 400),
+        (98, 3, 40_000),
+        (500, 67, 200),
+        (32, 600, 1100),
+    ],
 )
 def test_bits_do_not_depend_on_the_number_of_threads(kernel, layout, shape, rng):
     m, n, k = shape

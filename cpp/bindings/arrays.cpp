@@ -27,15 +27,14 @@ void gather(BoundPlan& plan, const std::string& segment, const std::string& slot
     plan.append(segment, "gather " + slot, {&out}, [=, columns = out.columns](const Batch& batch) {
       const ArrayKernels<T>& k = kernels().arrays.of<T>();
       parallel_for(batch.rows, double(batch.rows * columns), [&](Index begin, Index end) {
-        const Index first = batch.first + begin, n = end - begin;
+        const Examples examples{batch.order, batch.first + begin, end - begin, batch.total};
         T* rows = to + begin * columns;
         if (source->type == Input::Type::kFloat32) {
-          k.gather_f32(source->elements<float>(columns), batch.order, first, n, columns, rows);
+          k.gather_f32(source->elements<float>(columns), examples, columns, rows);
         } else if (source->type == Input::Type::kFloat64) {
-          k.gather_f64(source->elements<double>(columns), batch.order, first, n, columns, rows);
+          k.gather_f64(source->elements<double>(columns), examples, columns, rows);
         } else {
-          k.gather_u8(source->elements<std::uint8_t>(columns), batch.order, first, n, columns, T(1) / T(255),
-                      rows);
+          k.gather_u8(source->elements<std::uint8_t>(columns), examples, columns, T(1) / T(255), rows);
         }
       });
     });

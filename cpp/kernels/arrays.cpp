@@ -8,27 +8,27 @@ namespace initcore::INITCORE_ISA {
 namespace {
 
 template <typename From, typename T>
-void gather(const From* source, const std::int64_t* rows, Index first, Index n, Index columns, T scale,
-            T* out) {
-  // Long rows lie anywhere in memory: the processor cannot guess the next one, and would wait for each.
-  constexpr Index kAhead = 3, kLine = 64 / sizeof(From);
-  const bool fetch = rows && columns > 8 * kLine;
-  for (Index i = 0; i < n; ++i) {
-    if (fetch && i + kAhead < n) {
-      const From* ahead = source + rows[first + i + kAhead] * columns;
-      for (Index j = 0; j < columns; j += kLine) __builtin_prefetch(ahead + j);
+void gather(const From* source, const Examples& examples, Index columns, T scale, T* out) {
+  // Rows in any order lie anywhere in memory: the processor cannot guess the next ones, and would wait for
+  // each. So much is fetched ahead of it, small batches wholly while the one before is computed with.
+  constexpr Index kAhead = 8192 / sizeof(From), kLine = 64 / sizeof(From);
+  const auto [order, first, n, total] = examples;
+  const Index ahead = max<Index>(3, kAhead / max<Index>(1, columns));
+  const Index known = order ? total : 0;
+  for (Index i = first; i < first + n; ++i, out += columns) {
+    if (i + ahead < known) {
+      const From* next = source + order[i + ahead] * columns;
+      for (Index j = 0; j < columns; j += kLine) __builtin_prefetch(next + j);
     }
-    const From* row = source + (rows ? rows[first + i] : first + i) * columns;
-    T* to = out + i * columns;
+    const From* row = source + (order ? order[i] : i) * columns;
 #pragma omp simd
-    for (Index j = 0; j < columns; ++j) to[j] = static_cast<T>(row[j]) * scale;
+    for (Index j = 0; j < columns; ++j) out[j] = static_cast<T>(row[j]) * scale;
   }
 }
 
 template <typename From, typename T>
-void gather_floats(const From* source, const std::int64_t* rows, Index first, Index n, Index columns,
-                   T* out) {
-  gather<From, T>(source, rows, first, n, columns, T(1), out);
+void gather_floats(const From* source, const Examples& examples, Index columns, T* out) {
+  gather<From, T>(source, examples, columns, T(1), out);
 }
 
 /// The sums of kStrip columns: they stay in registers while the rows pass.

@@ -5,16 +5,19 @@
 
 namespace initcore {
 
+/// Examples [first, first + n) of a run of `total`, each a row of a data set: row order[i], or row i if null.
+struct Examples {
+  const std::int64_t* order;
+  Index first, n, total;
+};
+
 template <typename T>
 struct ArrayKernels {
-  /// out (n, columns): row i is row rows[i] of source, as T; row first + i where rows is null.
-  void (*gather_f32)(const float* source, const std::int64_t* rows, Index first, Index n, Index columns,
-                     T* out);
-  void (*gather_f64)(const double* source, const std::int64_t* rows, Index first, Index n, Index columns,
-                     T* out);
+  /// out (n, columns): the rows of these examples, as T. Those of the next ones are fetched into the cache.
+  void (*gather_f32)(const float* source, const Examples& examples, Index columns, T* out);
+  void (*gather_f64)(const double* source, const Examples& examples, Index columns, T* out);
   /// Bytes become source * scale: pictures in 0..255 become numbers in 0..1.
-  void (*gather_u8)(const std::uint8_t* source, const std::int64_t* rows, Index first, Index n, Index columns,
-                    T scale, T* out);
+  void (*gather_u8)(const std::uint8_t* source, const Examples& examples, Index columns, T scale, T* out);
 
   /// out[j] = sum over i of x[i, j], for j in [begin, end). The order of the sum is that of the rows.
   void (*column_sum)(const T* x, Index n, Index columns, Index begin, Index end, T* out);

@@ -4,8 +4,8 @@
 // panel. A panel of b that few rows of c need is read where it lies. Else up to kDepth of its rows at a time
 // are packed (which absorbs transposition, ragged edges and leading dimensions), then tile() runs down the
 // rows of c with them in the L1 cache. An element of c is always summed over k in the same order, so neither
-// threads nor tiles change its bits. Products with few rows or columns of c have loops of their own in
-// gemm_thin.h.
+// threads nor tiles change its bits. Where c is narrow (few columns) or flat (few rows, beside a large b that
+// would have to be transposed), c^T is computed instead; few scalar products are in gemm_thin.h.
 #include "kernels/gemm.h"
 
 #include "kernels/both.h"
@@ -75,12 +75,14 @@ struct GatheredColumnsOfA {
   T operator()(int i, Index p) const { return a[rows[p] * lda + i]; }
 };
 
-/// Rows of b, where they lie or packed. Behind its end lies whatever does: of row `whole` and those after it,
-/// only as many elements may be read as c has columns.
+/// Rows of b, where they lie or packed, in whole vectors. What is read behind the end of a row goes into
+/// lanes that c does not have. Behind the end of b there may be no memory: rows from `whole` on are at
+/// `tail`.
 template <typename T>
 struct RowsOfB {
   const T* at;
   Index ld, whole;
+  const T* tail;
 };
 
 /// c (kRows, kVecs vectors) = start + a (kRows, k) b (k, kVecs vectors), where start is c itself, the bias,
@@ -99,11 +101,11 @@ inline void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index 
 #pragma GCC unroll 16
     for (int j = 0; j < kVecs; ++j)
       sum[i][j] = from_c ? read(c + i * ldc, j) : bias ? load(bias + j * kW) : Vector<T>{};
-  const auto step = [&](Index p, auto read_b) INITCORE_ALWAYS {
+  const auto step = [&](Index p, const T* row_of_b) INITCORE_ALWAYS {
     Vector<T> row[kVecs];
 #pragma GCC unroll 16
     for (int j = 0; j < kVecs; ++j) {
-      row[j] = read_b(b.at + p * b.ld, j);
+      row[j] = load(row_of_b + j * kW);
       if constexpr (kPack) store<T>(packed + (p * kVecs + j) * kW, row[j]);
     }
 #pragma GCC unroll 16
@@ -114,9 +116,9 @@ inline void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index 
     }
   };
   const Index whole = kRagged ? min(k, b.whole) : k;
-  for (Index p = 0; p < whole; ++p) step(p, [](const T* x, int j) { return load(x + j * kW); });
+  for (Index p = 0; p < whole; ++p) step(p, b.at + p * b.ld);
   if constexpr (kRagged)
-    for (Index p = whole; p < k; ++p) step(p, read);
+    for (Index p = whole; p < k; ++p) step(p, b.tail + (p - whole) * kVecs * kW);
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 16
@@ -160,10 +162,17 @@ struct Panel {
     }
   }
 
-  /// Rows of b from p0 on where they lie.
-  RowsOfB<T> in_place(Index p0) const {
+  /// Rows of b from p0 on where they lie, but those at whose end reading in whole vectors would leave b.
+  /// Those are copied to the end of `packed`: packing the others never reaches them before they are read.
+  RowsOfB<T> in_place(Index p0, Index depth, T* packed) const {
     const Index end = (s.k - 1) * s.ldb + s.n - j0 - kStride;  // where the last whole row may begin
-    return {s.b + p0 * s.ldb + j0, s.ldb, end < 0 ? 0 : max<Index>(0, end / s.ldb + 1 - p0)};
+    const T* const at = s.b + p0 * s.ldb + j0;
+    const Index whole = end < 0 ? 0 : min(depth, max<Index>(0, end / s.ldb + 1 - p0));
+    T* const tail = packed + (kDepth<T> - (depth - whole)) * kStride;
+    for (Index p = whole; p < depth; ++p)
+      for (Index j = 0; j < kStride; ++j)
+        tail[(p - whole) * kStride + j] = j < width ? at[p * s.ldb + j] : T(0);
+    return {at, s.ldb, whole, tail};
   }
 
   /// Not inlined: together, all panels would be too much for the compiler, which then spills pointers.
@@ -181,14 +190,14 @@ struct Panel {
     for (Index chunk = 1; chunk <= chunks; ++chunk) {  // once even with k = 0: c still becomes the bias
       const Index depth = s.k * chunk / chunks - p0;
       const bool last = chunk == chunks;
-      RowsOfB<T> b{packed, kStride, depth};
+      RowsOfB<T> b{packed, kStride, depth, nullptr};
       Index i = i0;
       if (unpacked) {
-        b = in_place(p0);
+        b = in_place(p0, depth, packed);
       } else if (transposed) {
         transpose(s.b + j0 * s.ldb + p0, s.ldb, width, depth, packed, kStride);
       } else if constexpr (kVecs <= kVectors) {  // wider panels have few rows
-        tile_at<kRows, true>(i0, p0, depth, in_place(p0), packed);
+        tile_at<kRows, true>(i0, p0, depth, in_place(p0, depth, packed), packed);
         i += kRows;
       }
       for (Index block = i0; block < i1; block += kBlock) {
@@ -242,14 +251,77 @@ void run_narrow(const Product<T>& s, Index begin, Index end) {
     alignas(64) T part[kNarrow * kColumns<T>];
     const Product<T> t = turned(s, j0, part);
     run_panel<T, ColumnsOfA>(t, 0, width, 0, t.m);
-    transpose(part, kColumns<T>, s.n, width, s.c + j0 * s.ldc, s.ldc);
+    transpose<T, min(kLanes<T>, 8)>(part, kColumns<T>, s.n, width, s.c + j0 * s.ldc, s.ldc);
     finish(s, j0, width, 0, s.n);
   }
+}
+
+/// Numbers of a that are turned at a time: 128 KB, to be read from the L2 cache.
+template <typename T>
+inline constexpr Index kFlat = 131072 / Index(sizeof(T));
+
+/// Rows of a and of c that are turned together, rounded up to whole vectors.
+template <typename T>
+Index flat_height(const Product<T>& s) {
+  return min(kColumns<T>, (s.m + kLanes<T> - 1) / kLanes<T> * kLanes<T>);
+}
+
+/// Parts of k, for each of which a flat c is turned there and back.
+template <typename T>
+Index flat_parts(const Product<T>& s) {
+  return max<Index>(1, (s.k * flat_height(s) + kFlat<T> - 1) / kFlat<T>);
+}
+
+/// Whether c^T = b a^T costs less where b lies along k: a and c are transposed for it, instead of b. An
+/// element of c counts four times: it is read and written where it lies, rows of c away from the next one.
+/// Against that stand the lanes that c^T leaves empty: transposing a number takes as long as eight
+/// multiply-adds.
+template <typename T>
+bool is_flat(const Product<T>& s) {
+  if (s.layout != Layout::kNT || s.rows || s.bias) return false;
+  const Index empty = (kLanes<T> - s.m % kLanes<T>) % kLanes<T>;
+  return 8 * s.m * (s.k + 4 * s.n * flat_parts(s)) + empty * s.n * s.k < 8 * s.n * s.k;
+}
+
+/// Units of the turned product: blocks of its rows, which are columns of c, in panels of its columns.
+template <typename T>
+void run_flat(const Product<T>& s, Index begin, Index end) {
+  const Product<T> turned{.m = s.n, .n = s.m};
+  const Index stride = flat_height(s), parts = flat_parts(s);
+  each_panel(turned, kBlock, stride, begin, end, [&](Index i0, Index height, Index j0, Index j1) {
+    alignas(64) T packed[kFlat<T>], block[kBlock * kColumns<T>];
+    Index p0 = 0;
+    for (Index part = 1; part <= parts; ++part) {
+      const Index depth = s.k * part / parts - p0;
+      transpose(s.a + i0 * s.lda + p0, s.lda, height, depth, packed, stride);
+      for (Index j = j0; j < j1; j += kBlock) {
+        const Index width = min(kBlock, j1 - j);
+        T* const c = s.c + i0 * s.ldc + j;
+        const bool accumulate = s.accumulate || p0 > 0;
+        if (accumulate) transpose(c, s.ldc, height, width, block, stride);
+        const Product<T> now{.m = width,
+                             .n = height,
+                             .k = depth,
+                             .a = s.b + j * s.ldb + p0,
+                             .lda = s.ldb,
+                             .b = packed,
+                             .ldb = stride,
+                             .c = block,
+                             .ldc = stride,
+                             .accumulate = accumulate};
+        run_panel<T, RowsOfA>(now, 0, height, 0, width);
+        transpose(block, stride, width, height, c, s.ldc);
+        if (part == parts) finish(s, i0, height, j, width);
+      }
+      p0 += depth;
+    }
+  });
 }
 
 template <typename T>
 Index units_of(const Product<T>& s) {
   if (is_thin(s)) return thin_units(s);
+  if (is_flat(s)) return count_units(Product<T>{.m = s.n, .n = s.m}, kBlock, flat_height(s));
   if (is_narrow(s)) return (s.m + kColumns<T> - 1) / kColumns<T>;
   return count_units(s, kBlock, columns(s));
 }
@@ -257,6 +329,7 @@ Index units_of(const Product<T>& s) {
 template <typename T>
 void run_units(const Product<T>& s, Index begin, Index end) {
   if (is_thin(s)) return run_thin(s, begin, end);
+  if (is_flat(s)) return run_flat(s, begin, end);
   if (is_narrow(s)) return run_narrow(s, begin, end);
   each_panel(s, kBlock, columns(s), begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
     if (s.layout != Layout::kTN) {

@@ -22,6 +22,7 @@ inline constexpr Index kThinColumns = 512, kThinUnits = 8;
 /// A product with few rows or columns. One with a single column is turned on its side: c^T = b^T a^T.
 template <typename T>
 struct Thin {
+  using Sums = ShortVector<T, kSumColumns<T>>;
   Product<T> s;
   Index bias_step = 1;
   const std::int64_t* b_rows = nullptr;  // where the rows of b are, if they are not in order
@@ -31,8 +32,24 @@ struct Thin {
                                    : s.a[(s.rows ? s.rows[i] : i) * s.lda + p];
   }
   const T* b(Index row) const { return s.b + (b_rows ? b_rows[row] : row) * s.ldb; }
-  T start(Index i, Index j) const {
-    return s.accumulate ? s.c[i * s.ldc + j] : s.bias ? s.bias[j * bias_step] : T(0);
+
+  /// What elements (i, j) to (i, j + kCount) are before the product is added; of the others nothing is said.
+  template <int kCount>
+  INITCORE_INLINE Sums start(Index i, Index j) const {
+    const T* const from = s.accumulate ? s.c + i * s.ldc + j : s.bias ? s.bias + j * bias_step : nullptr;
+    const Index step = s.accumulate ? 1 : bias_step;
+    Sums result = {};
+#pragma GCC unroll 4
+    for (int q = 0; q < kCount; ++q)  // one by one: the processor would wait for what a copy just wrote
+      if (from) result[q] = from[q * step];
+    return result;
+  }
+
+  /// Sets elements (i, j) to (i, j + kCount) to the product's, added to that.
+  template <int kCount>
+  INITCORE_INLINE void put(Index i, Index j, Sums sum) const {
+    sum += start<kCount>(i, j);
+    __builtin_memcpy(s.c + i * s.ldc + j, &sum, kCount * sizeof(T));
   }
 };
 
@@ -47,7 +64,7 @@ bool has_one_column(const Product<T>& s) {
 template <typename T>
 bool has_few_columns(const Product<T>& s) {
   constexpr Index kW = kLanes<T>;
-  if (s.layout == Layout::kTN || s.k < 2 * kW || s.n >= (s.layout == Layout::kNT ? 2 * kW : kW)) return false;
+  if (s.layout == Layout::kTN || s.k < kW || s.n >= (s.layout == Layout::kNT ? 2 * kW : kW)) return false;
   const Index transposition = s.layout == Layout::kNT ? 0 : 12 * s.n * s.k / max<Index>(s.m, 1);
   return s.n * (10 * s.k / kW + 16) + transposition < (s.n + kW - 1) / kW * 8 * s.k;
 }
@@ -95,7 +112,7 @@ INITCORE_INLINE void add_rows(const Thin<T>& t, Index p, Index j0, Index width) 
 /// Columns [j0, j0 + width) of the row c = a b, b row by row.
 template <typename T>
 void stream(const Thin<T>& t, Index j0, Index width) {
-  for (Index j = j0; j < j0 + width; ++j) t.s.c[j] = t.start(0, j);
+  for (Index j = j0; j < j0 + width; ++j) t.s.c[j] = t.template start<1>(0, j)[0];
   Index p = 0;
   for (; p + 4 <= t.s.k; p += 4) add_rows<4>(t, p, j0, width);
   for (; p < t.s.k; ++p) add_rows<1>(t, p, j0, width);
@@ -134,7 +151,7 @@ INITCORE_INLINE void dots(const Thin<T>& t, Index i0, Index j0) {
     step([k, rest](const T* x) INITCORE_ALWAYS { return load_last(x, k, rest); });
   }
   constexpr int kR = kSumRows<T>, kC = kSumColumns<T>;
-  ShortVector<T, kC> total[kRows][4 / kC];
+  typename Thin<T>::Sums total[kRows][4 / kC];
 #pragma GCC unroll 4
   for (int i = 0; i < kRows; i += kR)
 #pragma GCC unroll 4
@@ -148,16 +165,12 @@ INITCORE_INLINE void dots(const Thin<T>& t, Index i0, Index j0) {
         ((i + r < kRows ? void(total[i + r][j / kC] = lanes_from<r * kC, kC, T>(sums)) : void()), ...);
       }(std::make_integer_sequence<int, kR>{});
     }
-  const bool fresh = !t.s.accumulate && !t.s.bias;
+  const auto put = [&]<int... j>(std::integer_sequence<int, j...>) INITCORE_ALWAYS {
 #pragma GCC unroll 4
-  for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < kColumns; j += kC) {
-      if (!fresh)
-        for (int q = 0; q < min(kC, kColumns - j); ++q) total[i][j / kC][q] += t.start(i0 + i, j0 + j + q);
-      __builtin_memcpy(t.s.c + (i0 + i) * t.s.ldc + j0 + j, &total[i][j / kC],
-                       min(kC, kColumns - j) * sizeof(T));
-    }
+    for (int i = 0; i < kRows; ++i)
+      (t.template put<min(kC, kColumns - kC * j)>(i0 + i, j0 + kC * j, total[i][j]), ...);
+  };
+  put(std::make_integer_sequence<int, (kColumns + kC - 1) / kC>{});
 }
 
 /// The last rows, fewer than kRows: dispatches to just that many.
@@ -180,10 +193,10 @@ void dots_below(const Thin<T>& t, Index i, Index i1, Index j, Index width) {
 }
 
 /// Rows [i0, i1) and columns [j0, j0 + width). Where rows of b serve several tiles, in parts that stay in the
-/// L1 cache: so many rows of a, and so many bytes of them and of four columns of b.
+/// L1 cache: 40 of its 48 KB for so many rows of a and four columns of b.
 template <typename T>
 void all_dots(const Thin<T>& t, Index i0, Index i1, Index j0, Index width) {
-  constexpr Index kRows = 8, kDepth = 32768 / Index((kRows + 4) * kVectorBytes) * kLanes<T>;
+  constexpr Index kRows = 8, kDepth = 40960 / Index((kRows + 4) * kVectorBytes) * kLanes<T>;
   Thin<T> part = t;
   Index p0 = 0;
   do {  // once even with k = 0: c still becomes the bias

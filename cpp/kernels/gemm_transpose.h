@@ -3,48 +3,60 @@
 
 #include "index.h"
 #include "kernels/isa.h"
+#include "kernels/vector.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
 
-/// A 4 x 4 block, transposed: rows of `from` become columns of `to`.
-template <typename T>
-inline void transpose_4x4(const T* from, Index from_stride, T* to, Index to_stride) {
-  typedef T Quad __attribute__((vector_size(4 * sizeof(T))));
-  typedef T Unaligned __attribute__((vector_size(4 * sizeof(T)), aligned(alignof(T)), may_alias));
-  Quad row[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) row[i] = *reinterpret_cast<const Unaligned*>(from + i * from_stride);
-  const Quad low01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
-  const Quad low23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
-  const Quad high01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
-  const Quad high23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
-  const Quad column[4] = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
-                          __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
-                          __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
-                          __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) *reinterpret_cast<Unaligned*>(to + i * to_stride) = column[i];
+/// Of every 2 kBlock lanes of x, and of y, half number kHalf: those of x, then those of y.
+template <int kBlock, int kHalf, int kSize, typename T>
+INITCORE_INLINE ShortVector<T, kSize> exchanged(ShortVector<T, kSize> x, ShortVector<T, kSize> y) {
+  constexpr auto lane = [](int i) {
+    const int at = i % (2 * kBlock);
+    return i - at + kHalf * kBlock + at % kBlock + at / kBlock * kSize;
+  };
+  return [&]<int... i>(std::integer_sequence<int, i...>) INITCORE_ALWAYS {
+    return __builtin_shufflevector(x, y, lane(i)...);
+  }(std::make_integer_sequence<int, kSize>{});
 }
 
-/// to (depth, stride)[p, j] = from[j, p] for the first `width` columns.
-template <typename T>
-void transpose(const T* from, Index from_stride, Index width, Index depth, T* to, Index to_stride) {
-  // Long rows lie far apart: the processor cannot guess the next ones.
-  constexpr Index kAhead = 16, kLine = 64 / Index(sizeof(T));
-  const bool fetch = depth >= 4 * kLine;
-  const Index whole = depth - depth % 4;
-  Index j = 0;
-  for (; j + 4 <= width; j += 4)
-    for (Index p = 0; p < whole; p += 4) {
-      if (fetch && p % kLine == 0)
-        for (Index r = 0; r < 4; ++r) __builtin_prefetch(from + (j + kAhead + r) * from_stride + p);
-      transpose_4x4(from + j * from_stride + p, from_stride, to + p * to_stride + j, to_stride);
+/// The rows of a square become its columns: blocks beside its diagonal change places, then those in each
+/// block.
+template <typename T, int kSize, int kBlock = kSize / 2>
+INITCORE_INLINE void transpose_square(ShortVector<T, kSize> (&row)[kSize]) {
+  if constexpr (kBlock > 0) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kSize; ++i) {
+      if (i & kBlock) continue;
+      const auto x = row[i], y = row[i + kBlock];
+      row[i] = exchanged<kBlock, 0, kSize, T>(x, y);
+      row[i + kBlock] = exchanged<kBlock, 1, kSize, T>(x, y);
     }
-  for (Index r = j; r < width; ++r)
-    for (Index p = 0; p < whole; ++p) to[p * to_stride + r] = from[r * from_stride + p];
-  for (Index p = whole; p < depth; ++p)
-    for (Index r = 0; r < width; ++r) to[p * to_stride + r] = from[r * from_stride + p];
+    transpose_square<T, kSize, kBlock / 2>(row);
+  }
+}
+
+/// to (depth, to_stride)[p, j] = from[j, p] for the first `width` columns: in squares as large as a vector is
+/// long, or as fit in. The last ones reach back over what came before.
+template <typename T, int kSize = kLanes<T>>
+void transpose(const T* from, Index from_stride, Index width, Index depth, T* to, Index to_stride) {
+  if constexpr (kSize > 1)
+    if (width < kSize || depth < kSize)
+      return transpose<T, kSize / 2>(from, from_stride, width, depth, to, to_stride);
+  for (Index column = 0; column < width; column += kSize) {
+    const Index j = min(column, width - kSize);
+    for (Index q = 0; q < depth; q += kSize) {
+      const Index p = min(q, depth - kSize);
+      const T* const square = from + j * from_stride + p;
+      ShortVector<T, kSize> row[kSize];
+#pragma GCC unroll 16
+      for (int i = 0; i < kSize; ++i) __builtin_memcpy(&row[i], square + i * from_stride, kSize * sizeof(T));
+      transpose_square<T, kSize>(row);
+#pragma GCC unroll 16
+      for (int i = 0; i < kSize; ++i)
+        __builtin_memcpy(to + (p + i) * to_stride + j, &row[i], kSize * sizeof(T));
+    }
+  }
 }
 
 }  // namespace

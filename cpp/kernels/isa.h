@@ -36,12 +36,12 @@ template <typename T>
 inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 
 template <typename T>
-inline T min(T a, T b) {
+constexpr T min(T a, T b) {
   return a < b ? a : b;
 }
 
 template <typename T>
-inline T max(T a, T b) {
+constexpr T max(T a, T b) {
   return a > b ? a : b;
 }
 
