@@ -137,13 +137,16 @@ def test_nothing_is_written_if_any_part_is_refused():
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_a_half_is_the_same_wherever_it_is_written(dtype):
     """In a new array and in memory that is given, of uint16 for bfloat16; factors too are rounded once."""
-    pytest.importorskip("ml_dtypes", reason="bfloat16 is not NumPy's own")
-    for law in (*EVERY[: len(NAMED)], Scaled(HeNormal(), (0.3, 0.7))):
-        made = law((16, 24), KEY, dtype)
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes", reason="bfloat16 is not NumPy's own")
+    halves = Packed("oi", 2)
+    cases = [(law, "io") for law in EVERY[: len(NAMED)]] + [(Scaled(HeNormal(), (0.3, 0.7)), halves)]
+    for law, layout in cases:
+        made = law((16, 24), KEY, dtype, layout=layout)
         memory = np.zeros((16, 24), np.uint16 if dtype == "bfloat16" else dtype)
-        law((16, 24), KEY, dtype, out=memory)
+        law((16, 24), KEY, dtype, layout=layout, out=memory)
         assert made.tobytes() == memory.tobytes(), law
-    exact = HeNormal()((16, 24), KEY) * np.repeat(np.float32([0.3, 0.7]), 8)[:, None]
+    exact = HeNormal()((16, 24), KEY, layout=halves) * np.repeat(np.float32([0.3, 0.7]), 8)[:, None]
     assert np.array_equal(made, exact.astype(made.dtype))
 
 
