@@ -37,7 +37,8 @@ template <typename T>
 void run(const Product<T>& product, const GemmKernels<T>* bf16, Index part = 0, Index parts = 1) {
   const GemmKernels<T>& gemm = bf16 ? *bf16 : kernels().gemm.of<T>();
   const Index units = gemm.units(product);
-  const Index first = units * part / parts, last = units * (part + 1) / parts;
+  const auto at = [=](Index i) { return parts == 1 ? units * i : units * i / parts; };  // mostly, no division
+  const Index first = at(part), last = at(part + 1);
   const double work =
       double(product.m) * double(product.n) * double(product.k) / double(gemm.per_element * parts);
   parallel_for(last - first, work,

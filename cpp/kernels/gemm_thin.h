@@ -65,8 +65,8 @@ template <typename T>
 bool has_few_columns(const Product<T>& s) {
   constexpr Index kW = kLanes<T>;
   if (s.layout == Layout::kTN || s.k < kW || s.n >= (s.layout == Layout::kNT ? 2 * kW : kW)) return false;
-  const Index transposition = s.layout == Layout::kNT ? 0 : 12 * s.n * s.k / max<Index>(s.m, 1);
-  return s.n * (10 * s.k / kW + 16) + transposition < (s.n + kW - 1) / kW * 8 * s.k;
+  const Index transposition = s.layout == Layout::kNT ? 0 : 12 * s.n * s.k;  // for all rows of c together
+  return s.m * s.n * (10 * s.k / kW + 16) + transposition < s.m * ((s.n + kW - 1) / kW) * 8 * s.k;
 }
 
 template <typename T>

@@ -25,6 +25,8 @@ Product<T> columns_of(const Product<T>& s, Index j0, Index width) {
 /// How many units there are. A unit is one block of `rows` of one panel of `columns`.
 template <typename T>
 Index count_units(const Product<T>& s, Index rows, Index columns) {
+  if (s.m <= rows && s.n <= columns)
+    return s.m > 0 && s.n > 0;  // many products are so small that divisions count
   return ((s.m + rows - 1) / rows) * ((s.n + columns - 1) / columns);
 }
 
@@ -34,6 +36,10 @@ Index count_units(const Product<T>& s, Index rows, Index columns) {
 template <typename T, typename Run>
 void each_panel(const Product<T>& s, Index rows, Index columns, Index begin, Index end, Run run,
                 Index most = 1) {
+  if (s.m <= rows && s.n <= columns) {
+    if (begin < end) run(Index(0), s.n, Index(0), s.m);
+    return;
+  }
   const Index blocks = (s.m + rows - 1) / rows;
   while (begin < end) {
     const Index panel = begin / blocks;
