@@ -48,6 +48,10 @@ inline constexpr Index kDepth = 32768 / (kColumns<T> * Index(sizeof(T)));
 // itself.
 inline constexpr Index kUnpackedRows = 256, kUnpackedDepth = 512;
 
+// Rows of b that are whole pages apart push each other out of all caches, if there are more than kDepth: those
+// are packed for more than so many rows of c.
+inline constexpr Index kPage = 4096, kCollidingRows = 24;
+
 /// The rows of a that a tile reads: element (i, p) of a or of its transpose.
 template <typename T, int kRows>
 struct RowsOfA {
@@ -180,7 +184,9 @@ struct Panel {
     if (s.bias)
       for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
     const bool transposed = s.layout == Layout::kNT;
-    const bool unpacked = !transposed && (s.ldb == kStride || i1 - i0 <= kUnpackedRows);
+    const bool collide = s.ldb * Index(sizeof(T)) % kPage == 0 && s.k > kDepth<T>;
+    const Index few = collide ? kCollidingRows : kUnpackedRows;
+    const bool unpacked = !transposed && (s.ldb == kStride || i1 - i0 <= few);
     const Index most = unpacked ? kUnpackedDepth : kDepth<T>;
     const Index chunks = max<Index>(1, (s.k + most - 1) / most);
     alignas(64) T packed[kDepth<T> * kStride];
