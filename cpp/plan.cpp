@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <chrono>
 #include <stdexcept>
+#include <utility>
+
+#include "threads.h"
 
 namespace initcore {
 
@@ -28,7 +31,8 @@ void Plan::start(const std::vector<std::string>& segments, Index rows,
 Index Plan::advance(Index batches, double seconds) {
   using Clock = std::chrono::steady_clock;
   const std::chrono::duration<double> patience(seconds > 0 ? std::min(seconds, 1e6) : 0);  // fits a clock
-  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(patience);
+  auto now = Clock::now();
+  const auto deadline = now + std::chrono::duration_cast<Clock::duration>(patience);
   const Index stop = batch_ + std::min(total() - batch_, batches);
   while (batch_ < stop) {
     const Index first = batch_ * batch_size_;
@@ -40,6 +44,8 @@ Index Plan::advance(Index batches, double seconds) {
                 .learning_rate = learning_rates_ ? learning_rates_[batch_] : 0};
     // The clock is asked once a batch, and in between only where the work is large enough not to notice.
     const bool many_rows = batch.rows >= 256;
+    const bool whole = next_ == 0 && part_ == 0 && batch.rows == batch_size_ && num_threads() > 1;
+    const Alone alone(whole && trial_.alone());
     while (next_ < operations_.size()) {
       const Operation& operation = *operations_[next_];
       batch.part = part_;
@@ -50,7 +56,9 @@ Index Plan::advance(Index batches, double seconds) {
     }
     next_ = 0;
     ++batch_;
-    if (Clock::now() >= deadline) break;
+    const auto before = std::exchange(now, Clock::now());
+    if (whole) trial_.note(std::chrono::duration<double>(now - before).count());
+    if (now >= deadline) break;
   }
   return batch_;
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "index.h"
+#include "thread_trial.h"
 
 namespace initcore {
 
@@ -106,6 +107,8 @@ class Plan {
   Index batch_ = 0;
   std::size_t next_ = 0;  // operation
   Index part_ = 0;
+
+  ThreadTrial trial_;  // outlives a run: an epoch of small batches is a short time
 };
 
 }  // namespace initcore

@@ -285,6 +285,14 @@ void set_num_threads(int n) {
   pool().retry();
 }
 
+namespace {
+thread_local bool computes_alone = false;
+}
+
+Alone::Alone(bool wanted) : before_(std::exchange(computes_alone, computes_alone || wanted)) {}
+Alone::~Alone() { computes_alone = before_; }
+bool is_alone() { return computes_alone; }
+
 PoolState pool_state() {
   const Pool* current = the_pool.load();
   return current ? current->state() : PoolState{0, false};

@@ -30,6 +30,21 @@ int num_threads();
 /// another chance. Throws std::invalid_argument unless n >= 1.
 void set_num_threads(int n);
 
+/// While one lives, the thread that made it computes its jobs alone, if `wanted`.
+class Alone {
+ public:
+  explicit Alone(bool wanted);
+  ~Alone();
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// Whether this thread does.
+bool is_alone();
+
 /// Worker threads that exist now, and whether the system has refused to start another.
 struct PoolState {
   int workers;
@@ -52,7 +67,7 @@ inline constexpr Index kGrain = 4096;
 template <typename Body>
 void parallel_for(Index units, double work, const Body& body) {
   if (units <= 0) return;
-  if (units == 1 || work < 2 * kWorkPerThread || num_threads() == 1) {
+  if (units == 1 || work < 2 * kWorkPerThread || num_threads() == 1 || is_alone()) {
     body(Index(0), units);
   } else {
     parallel_for(

@@ -333,3 +333,25 @@ def test_control_groups_limit(name, tmp_path):
     assert limits["quota"] == quota
     free = min(limits["environment"] or limits["hardware"], limits["affinity"])
     assert limits["allowed"] == max(1, min(free, math.ceil(quota) if quota < free else free))
+
+
+def test_a_job_that_is_to_be_computed_alone_is_one_range_of_the_caller():
+    ranges = _core.parallel_probe(64, alone=True)
+    assert [(begin, end) for begin, end, _ in ranges] == [(0, 64)]
+    assert len(_core.parallel_probe(64)) > 1
+
+
+@pytest.mark.parametrize(
+    "together, alone, expected",
+    [
+        (2e-4, 1e-4, (0.9, 1)),  # they slow each other down
+        (1e-4, 2e-4, (0, 0.05)),
+        (8e-4, 1.5e-3, (0, 0.05)),  # alone it would be a long step
+        (2e-3, 1e-3, (0, 0)),  # long steps are not tried
+    ],
+)
+def test_steps_are_computed_by_as_many_threads_as_are_faster(together, alone, expected):
+    steps = np.array(_core.thread_trial(2000, together, alone))
+    assert expected[0] <= steps.mean() <= expected[1]
+    if 0 < expected[1]:  # both are tried again and again
+        assert all({True, False} <= set(part.tolist()) for part in np.array_split(steps, 4))

@@ -10,6 +10,7 @@
 
 #include "bindings/array.h"
 #include "cpu_limits.h"
+#include "thread_trial.h"
 
 namespace initcore {
 
@@ -53,10 +54,11 @@ struct Range {
 };
 
 /// A job whose body only notes what it was given. For tests of the pool.
-std::vector<Range> probe(Index units, double seconds_per_unit, std::optional<Index> fail_at) {
+std::vector<Range> probe(Index units, double seconds_per_unit, std::optional<Index> fail_at, bool alone) {
   std::vector<Range> ranges;
   std::mutex mutex;
   const py::gil_scoped_release nogil;
+  const Alone scope(alone);
   parallel_for(units, 1e300, [&](Index begin, Index end) {
     {
       const std::lock_guard lock(mutex);
@@ -70,9 +72,19 @@ std::vector<Range> probe(Index units, double seconds_per_unit, std::optional<Ind
   return ranges;
 }
 
-py::list parallel_probe(Index units, double seconds_per_unit, std::optional<Index> fail_at) {
+/// Which steps are computed alone, if they take so long together and so long alone. For tests of the trial.
+std::vector<bool> thread_trial(int steps, double together, double alone) {
+  std::vector<bool> result;
+  for (ThreadTrial trial; steps > 0; --steps) {
+    result.push_back(trial.alone());
+    trial.note(trial.alone() ? alone : together);
+  }
+  return result;
+}
+
+py::list parallel_probe(Index units, double seconds_per_unit, std::optional<Index> fail_at, bool alone) {
   py::list result;
-  for (const Range& range : probe(units, seconds_per_unit, fail_at))
+  for (const Range& range : probe(units, seconds_per_unit, fail_at, alone))
     result.append(py::make_tuple(range.begin, range.end, range.thread));
   return result;
 }
@@ -91,7 +103,10 @@ void bind_threads(py::module_& m) {
   m.def("cpu_limits", &limits, py::arg("root") = "", "What limits the number of threads. root: for tests.");
   m.def("pool_state", &state, "Worker threads that exist, and whether the system refused to start another.");
   m.def("parallel_probe", &parallel_probe, py::arg("units"), py::arg("seconds_per_unit") = 0.0,
-        py::arg("fail_at") = py::none(), "The ranges of a job, as (begin, end, thread). For tests.");
+        py::arg("fail_at") = py::none(), py::arg("alone") = false,
+        "The ranges of a job, as (begin, end, thread). For tests.");
+  m.def("thread_trial", &thread_trial, py::arg("steps"), py::arg("together"), py::arg("alone"),
+        "Which steps would be computed alone, if they took so many seconds. For tests.");
 }
 
 }  // namespace initcore

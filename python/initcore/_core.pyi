@@ -7,7 +7,7 @@ import numpy
 import numpy.typing
 import typing
 import typing_extensions
-__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_bf16', 'active_isa', 'bf16', 'build', 'choose_bf16', 'choose_isa', 'compiled_bf16', 'compiled_isas', 'cpu_limits', 'from_dlpack', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_orthogonal', 'random_permute', 'random_philox', 'random_rounded', 'random_truncated_normal', 'random_uniform', 'roof_multiply_add', 'roof_multiply_add_bf16', 'roof_sum', 'roof_sums', 'roof_triad', 'roof_update', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'use_bf16', 'use_isa']
+__all__: list[str] = ['MAX_ACTIVATION_PARAMETERS', 'Operand', 'Plan', 'activation_backward', 'activation_forward', 'activations', 'active_bf16', 'active_isa', 'bf16', 'build', 'choose_bf16', 'choose_isa', 'compiled_bf16', 'compiled_isas', 'cpu_limits', 'from_dlpack', 'function', 'functions', 'gradient_scales', 'isas', 'loss', 'losses', 'matmul', 'metrics', 'moments', 'num_threads', 'optimizer_step', 'optimizers', 'parallel_probe', 'penalty', 'pool_state', 'random_bernoulli', 'random_bits', 'random_normal', 'random_orthogonal', 'random_permute', 'random_philox', 'random_rounded', 'random_truncated_normal', 'random_uniform', 'roof_multiply_add', 'roof_multiply_add_bf16', 'roof_sum', 'roof_sums', 'roof_triad', 'roof_update', 'set_num_threads', 'softmax_backward', 'softmax_forward', 'thread_trial', 'use_bf16', 'use_isa']
 class Operand:
     def __init__(self, array: numpy.ndarray, per_row: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -166,7 +166,7 @@ def optimizers() -> list:
     """
     Every update rule: number, name, source, hyperparameters, slots, scalars.
     """
-def parallel_probe(units: typing.SupportsInt | typing.SupportsIndex, seconds_per_unit: typing.SupportsFloat | typing.SupportsIndex = 0.0, fail_at: typing.SupportsInt | typing.SupportsIndex | None = None) -> list:
+def parallel_probe(units: typing.SupportsInt | typing.SupportsIndex, seconds_per_unit: typing.SupportsFloat | typing.SupportsIndex = 0.0, fail_at: typing.SupportsInt | typing.SupportsIndex | None = None, alone: bool = False) -> list:
     """
     The ranges of a job, as (begin, end, thread). For tests.
     """
@@ -229,6 +229,10 @@ def softmax_backward(dy: numpy.ndarray, y: numpy.ndarray, dx: numpy.ndarray, log
 def softmax_forward(x: numpy.ndarray, y: numpy.ndarray, log: bool) -> None:
     """
     Over the last axis.
+    """
+def thread_trial(steps: typing.SupportsInt | typing.SupportsIndex, together: typing.SupportsFloat | typing.SupportsIndex, alone: typing.SupportsFloat | typing.SupportsIndex) -> list[bool]:
+    """
+    Which steps would be computed alone, if they took so many seconds. For tests.
     """
 def use_bf16(name: str) -> None:
     """
