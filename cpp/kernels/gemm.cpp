@@ -48,8 +48,8 @@ inline constexpr Index kDepth = 32768 / (kColumns<T> * Index(sizeof(T)));
 // itself.
 inline constexpr Index kUnpackedRows = 256, kUnpackedDepth = 512;
 
-// Rows of b that are whole pages apart push each other out of all caches, if there are more than kDepth: those
-// are packed for more than so many rows of c.
+// Rows of b that are whole pages apart push each other out of all caches, if there are more than kDepth:
+// those are packed for more than so many rows of c.
 inline constexpr Index kPage = 4096, kCollidingRows = 24;
 
 /// The rows of a that a tile reads: element (i, p) of a or of its transpose.

@@ -44,13 +44,6 @@ struct Thin {
       if (from) result[q] = from[q * step];
     return result;
   }
-
-  /// Sets elements (i, j) to (i, j + kCount) to the product's, added to that.
-  template <int kCount>
-  INITCORE_INLINE void put(Index i, Index j, Sums sum) const {
-    sum += start<kCount>(i, j);
-    __builtin_memcpy(s.c + i * s.ldc + j, &sum, kCount * sizeof(T));
-  }
 };
 
 template <typename T>
@@ -165,12 +158,18 @@ INITCORE_INLINE void dots(const Thin<T>& t, Index i0, Index j0) {
         ((i + r < kRows ? void(total[i + r][j / kC] = lanes_from<r * kC, kC, T>(sums)) : void()), ...);
       }(std::make_integer_sequence<int, kR>{});
     }
-  const auto put = [&]<int... j>(std::integer_sequence<int, j...>) INITCORE_ALWAYS {
+  const bool fresh = !t.s.accumulate && !t.s.bias;
+  const Index ldc = t.s.ldc;
+  T* const c = t.s.c + i0 * ldc + j0;
+  const auto put = [&]<int kCount>(int i, int j, typename Thin<T>::Sums sums) INITCORE_ALWAYS {
+    if (!fresh) sums += t.template start<kCount>(i0 + i, j0 + j);
+    __builtin_memcpy(c + i * ldc + j, &sums, kCount * sizeof(T));
+  };
+  [&]<int... j>(std::integer_sequence<int, j...>) INITCORE_ALWAYS {
 #pragma GCC unroll 4
     for (int i = 0; i < kRows; ++i)
-      (t.template put<min(kC, kColumns - kC * j)>(i0 + i, j0 + kC * j, total[i][j]), ...);
-  };
-  put(std::make_integer_sequence<int, (kColumns + kC - 1) / kC>{});
+      (put.template operator()<min(kC, kColumns - kC * j)>(i, kC * j, total[i][j]), ...);
+  }(std::make_integer_sequence<int, (kColumns + kC - 1) / kC>{});
 }
 
 /// The last rows, fewer than kRows: dispatches to just that many.
