@@ -168,6 +168,34 @@ def test_rows_are_gathered_out_of_a_data_set(kernel, layout, rng):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("epilogue", ["none", "bias", "slope", "rows"])
+def test_operands_that_no_near_cache_holds(kernel, layout, epilogue, rng):
+    """More rows, longer sums and more bytes of a than are packed, or read without fetching, at a time."""
+    m, n, k = 303, 139, 1031
+    a, b = operands(layout, m, n, k, kernel.dtype, rng)
+    c = np.full((m, n), np.nan, kernel.dtype)
+    eps = np.finfo(kernel.dtype).eps
+    if epilogue == "rows":
+        rows = rng.permutation(len(a))
+        kernel(layout, a, b, c, rows=rows)
+        a, extra = a[rows], 0
+    elif epilogue == "slope":
+        c, y = (rng.normal(size=(m, n)).astype(kernel.dtype) for _ in range(2))
+        extra = c.astype(np.float64)
+        kernel(layout, a, b, c, accumulate=True, slope=NUMBER["relu"], y=y)
+    elif epilogue == "bias":
+        extra = rng.normal(size=n).astype(kernel.dtype)
+        kernel(layout, a, b, c, bias=extra, activation=NUMBER["relu"])
+    else:
+        extra = 0
+        kernel(layout, a, b, c)
+    expected = kernel.product(layout, a, b) + extra
+    error = kernel.bound(layout, a, b) + 4 * eps * (abs(extra) + abs(expected))
+    finish = {"slope": lambda z: z * (y > 0), "bias": lambda z: np.maximum(z, 0)}
+    assert_close(c, finish.get(epilogue, lambda z: z)(expected), error)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
     "shape",
     [
@@ -178,6 +206,7 @@ def test_rows_are_gathered_out_of_a_data_set(kernel, layout, rng):
         (98, 3, 40_000),
         (500, 67, 200),
         (32, 600, 1100),
+        (270, 150, 1100),
     ],
 )
 def test_bits_do_not_depend_on_the_number_of_threads(kernel, layout, shape, rng):

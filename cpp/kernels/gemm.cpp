@@ -1,14 +1,15 @@
 // The matrix product: a register tile of outer products, and the loops around it.
 //
 // c is cut into panels of kColumns columns and blocks of kBlock rows; a unit of work is one block of one
-// panel. A panel of b that few rows of c need is read where it lies. Else up to kDepth of its rows at a time
-// are packed (which absorbs transposition, ragged edges and leading dimensions), then tile() runs down the
-// rows of c with them in the L1 cache. An element of c is always summed over k in the same order, so neither
-// threads nor tiles change its bits. Where c is narrow (few columns) or flat (few rows, beside a large b that
-// would have to be transposed), c^T is computed instead; few scalar products are in gemm_thin.h.
+// panel. A panel of b that few rows of c need is read where it lies. Else up to kPackedDepth of its rows at a
+// time are packed (which absorbs transposition, ragged edges and leading dimensions), then tile() runs down
+// the rows of c with them in the L1 cache. An element of c is always summed over k in the same order, so
+// neither threads nor tiles change its bits. Where c is narrow (few columns) or flat (few rows, beside a
+// large b that would have to be transposed), c^T is computed instead; few scalar products are in gemm_thin.h.
 #include "kernels/gemm.h"
 
 #include "kernels/both.h"
+#include "kernels/gemm_operands.h"
 #include "kernels/gemm_thin.h"
 #include "kernels/gemm_transpose.h"
 
@@ -39,60 +40,22 @@ Index columns(const Product<T>& s) {
   return (one_tile ? kVectors - 1 : kVectors) * kLanes<T>;
 }
 
-/// Rows of b packed at a time: the panel takes 32 KB, two thirds of a 48 KB L1 cache.
-template <typename T>
-inline constexpr Index kDepth = 32768 / (kColumns<T> * Index(sizeof(T)));
-
 // For up to so many rows of c, b is read where it lies, so many of its rows at a time: from the L2 cache,
 // that is, where its rows are far enough apart to push each other out of L1. For more, packing pays for
 // itself.
 inline constexpr Index kUnpackedRows = 256, kUnpackedDepth = 512;
 
-// Rows of b that are whole pages apart push each other out of all caches, if there are more than kDepth:
-// those are packed for more than so many rows of c.
-inline constexpr Index kPage = 4096, kCollidingRows = 24;
+// More than so many rows of b that are whole pages apart push each other out of all caches: those are packed
+// for more than so many rows of c.
+inline constexpr Index kPage = 4096, kColliding = 128, kCollidingRows = 24;
 
-/// The rows of a that a tile reads: element (i, p) of a or of its transpose.
-template <typename T, int kRows>
-struct RowsOfA {
-  const T* row[kRows];
-  RowsOfA(const Product<T>& s, Index i0, Index p0) {
-    for (int i = 0; i < kRows; ++i) row[i] = s.a + (s.rows ? s.rows[i0 + i] : i0 + i) * s.lda + p0;
-  }
-  T operator()(int i, Index p) const { return row[i][p]; }
-};
-
-template <typename T, int kRows>
-struct ColumnsOfA {
-  const T* a;
-  Index lda;
-  ColumnsOfA(const Product<T>& s, Index i0, Index p0) : a(s.a + p0 * s.lda + i0), lda(s.lda) {}
-  T operator()(int i, Index p) const { return a[p * lda + i]; }
-};
-
-template <typename T, int kRows>
-struct GatheredColumnsOfA {
-  const T* a;
-  const std::int64_t* rows;
-  Index lda;
-  GatheredColumnsOfA(const Product<T>& s, Index i0, Index p0) : a(s.a + i0), rows(s.rows + p0), lda(s.lda) {}
-  T operator()(int i, Index p) const { return a[rows[p] * lda + i]; }
-};
-
-/// Rows of b, where they lie or packed, in whole vectors. What is read behind the end of a row goes into
-/// lanes that c does not have. Behind the end of b there may be no memory: rows from `whole` on are at
-/// `tail`.
-template <typename T>
-struct RowsOfB {
-  const T* at;
-  Index ld, whole;
-  const T* tail;
-};
+// Bytes of a that need not be fetched: they are still in the L2 cache when the next panel reads them.
+inline constexpr Index kNear = 1048576;
 
 /// c (kRows, kVecs vectors) = start + a (kRows, k) b (k, kVecs vectors), where start is c itself, the bias,
 /// or 0; of the last vector, only the lanes `last` exist if kRagged. With kPack, b is packed on the way: the
-/// first tile of a panel does it for the others.
-template <bool kPack, bool kRagged, typename T, int kRows, int kVecs, typename A>
+/// first tile of a panel does it for the others. With kFetch, the next tile's part of a is fetched.
+template <bool kPack, bool kRagged, bool kFetch, typename T, int kRows, int kVecs, typename A>
 inline void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index ldc, bool from_c,
                  const T* bias, Index last) {
   constexpr int kW = kLanes<T>;
@@ -106,6 +69,7 @@ inline void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index 
     for (int j = 0; j < kVecs; ++j)
       sum[i][j] = from_c ? read(c + i * ldc, j) : bias ? load(bias + j * kW) : Vector<T>{};
   const auto step = [&](Index p, const T* row_of_b) INITCORE_ALWAYS {
+    if constexpr (kFetch) a.fetch_next(p);
     Vector<T> row[kVecs];
 #pragma GCC unroll 16
     for (int j = 0; j < kVecs; ++j) {
@@ -141,20 +105,27 @@ template <typename T, int kVecs, template <typename, int> class A>
 struct Panel {
   static constexpr int kRows = tile_rows(kVecs);
   static constexpr Index kStride = kVecs * kLanes<T>;
+  static constexpr Index kPacked =
+      kPackedDepth * min<Index>(kStride, kColumns<T>);  // wider ones have few rows
+  static constexpr Index kDeepest = min(kPacked / kStride, A<T, kRows>::kDeepest);
 
   const Product<T>& s;
   Index j0, width;
   T bias[kStride];
+  bool far = false;  // whether a must be fetched
 
   /// The tile at row i; its rows of b begin with row p0.
   template <int kN, bool kPack = false>
   void tile_at(Index i, Index p0, Index depth, const RowsOfB<T>& b, T* packed = nullptr) const {
-    const auto run = [&]<bool kRagged>() {
-      tile<kPack, kRagged, T, kN, kVecs>(depth, A<T, kN>(s, i, p0), b, packed, s.c + i * s.ldc + j0, s.ldc,
-                                         s.accumulate || p0 > 0, s.bias ? bias : nullptr,
-                                         width - (kVecs - 1) * kLanes<T>);
+    const auto run = [&]<bool kRagged, bool kFetch>() {
+      tile<kPack, kRagged, kFetch, T, kN, kVecs>(depth, A<T, kN>(s, i, p0), b, packed, s.c + i * s.ldc + j0,
+                                                 s.ldc, s.accumulate || p0 > 0, s.bias ? bias : nullptr,
+                                                 width - (kVecs - 1) * kLanes<T>);
     };
-    width == kStride ? run.template operator()<false>() : run.template operator()<true>();
+    if (width < kStride) return run.template operator()<true, false>();
+    if constexpr (!kPack && kVecs == kVectors && kN == kRows)
+      if (far) return run.template operator()<false, true>();
+    run.template operator()<false, false>();
   }
 
   /// Rows [i, i + rows) with rows <= kN: dispatches to the tile of just that height.
@@ -172,7 +143,7 @@ struct Panel {
     const Index end = (s.k - 1) * s.ldb + s.n - j0 - kStride;  // where the last whole row may begin
     const T* const at = s.b + p0 * s.ldb + j0;
     const Index whole = end < 0 ? 0 : min(depth, max<Index>(0, end / s.ldb + 1 - p0));
-    T* const tail = packed + (kDepth<T> - (depth - whole)) * kStride;
+    T* const tail = packed + kPacked - (depth - whole) * kStride;
     for (Index p = whole; p < depth; ++p)
       for (Index j = 0; j < kStride; ++j)
         tail[(p - whole) * kStride + j] = j < width ? at[p * s.ldb + j] : T(0);
@@ -184,14 +155,15 @@ struct Panel {
     if (s.bias)
       for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
     const bool transposed = s.layout == Layout::kNT;
-    const bool collide = s.ldb * Index(sizeof(T)) % kPage == 0 && s.k > kDepth<T>;
+    const bool collide = s.ldb * Index(sizeof(T)) % kPage == 0 && s.k > kColliding;
     const Index few = collide ? kCollidingRows : kUnpackedRows;
     const bool unpacked = !transposed && (s.ldb == kStride || i1 - i0 <= few);
-    const Index most = unpacked ? kUnpackedDepth : kDepth<T>;
+    const Index most = unpacked ? kUnpackedDepth : kDeepest;
     const Index chunks = max<Index>(1, (s.k + most - 1) / most);
-    alignas(64) T packed[kDepth<T> * kStride];
+    far = (i1 - i0) * s.k * Index(sizeof(T)) > kNear;
+    alignas(64) T packed[kPacked];
     if (transposed && width < kStride)
-      for (Index i = 0; i < min(s.k, kDepth<T>) * kStride; ++i) packed[i] = 0;
+      for (Index i = 0; i < min(s.k, kDeepest) * kStride; ++i) packed[i] = 0;
     Index p0 = 0;
     for (Index chunk = 1; chunk <= chunks; ++chunk) {  // once even with k = 0: c still becomes the bias
       const Index depth = s.k * chunk / chunks - p0;
