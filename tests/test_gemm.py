@@ -222,6 +222,33 @@ def test_bits_do_not_depend_on_the_number_of_threads(kernel, layout, shape, rng)
     assert len(set(results)) == 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("epilogue", ["bias", "slope"])
+def test_columns_of_a_large_a(isa, dtype, epilogue, rng):
+    """Blocks of a are turned beside many panels, but not beside the few that are a thread's share of them."""
+    m, n, k = 2003, 277, 527
+    a, b = operands("tn", m, n, k, dtype, rng)
+    y = np.maximum(rng.normal(size=(m, n)), 0).astype(dtype)
+    start = (rng.normal(size=(m, n)) if epilogue == "slope" else rng.normal(size=n)).astype(dtype)
+    before, results = _core.num_threads(), []
+    for threads in (1, 2, 5):
+        _core.set_num_threads(threads)
+        if epilogue == "slope":
+            c = start.copy()
+            _core.matmul("tn", a, b, c, accumulate=True, slope=NUMBER["relu"], y=y)
+        else:
+            c = np.full((m, n), np.nan, dtype)
+            _core.matmul("tn", a, b, c, bias=start, activation=NUMBER["relu"])
+        results.append(c)
+    _core.set_num_threads(before)
+    product = Kernel(isa, dtype)
+    expected = start + product.product("tn", a, b)
+    expected = expected * (y > 0) if epilogue == "slope" else np.maximum(expected, 0)
+    error = product.bound("tn", a, b) + 4 * np.finfo(dtype).eps * (abs(start) + abs(expected))
+    assert_close(results[0], expected, error)
+    assert len({c.tobytes() for c in results}) == 1
+
+
 def test_rows_of_equal_inputs_are_equal_whatever_tile_they_fall_into(kernel, rng):
     a = np.repeat(rng.normal(size=(1, 40)).astype(kernel.dtype), 50, axis=0)
     b = np.repeat(rng.normal(size=(40, 1)).astype(kernel.dtype), 75, axis=1)
