@@ -11,7 +11,8 @@
 namespace initcore::INITCORE_ISA {
 namespace {
 
-/// Rows of a turned block: it takes 384 KB, and two panels of b up to 256 KB.
+/// Rows of a turned block, at most, and a multiple of the tiles': it takes 384 KB, and two panels of b up to
+/// 256 KB.
 template <typename T>
 inline constexpr Index kTall = 393216 / (kColumnDepth * Index(sizeof(T)));
 
@@ -94,13 +95,16 @@ bool is_blocked(const Product<T>& s, Index width) {
 /// All rows of the panels [j0, j0 + width).
 template <typename T>
 void run_blocked(const Product<T>& s, Index j0, Index width) {
+  constexpr Index kRows = tile_rows(kVectors);
   alignas(64) T turned[kTall<T> * kColumnDepth];
+  const Index blocks = (s.m + kTall<T> - 1) / kTall<T>;
+  const Index height = (s.m + blocks * kRows - 1) / (blocks * kRows) * kRows;
   const Index chunks = (s.k + kColumnDepth - 1) / kColumnDepth;
   Product<T> block = s;
   block.layout = Layout::kNN;
   block.a = turned;
-  for (Index i = 0; i < s.m; i += kTall<T>) {
-    block.m = min(kTall<T>, s.m - i);
+  for (Index i = 0; i < s.m; i += height) {
+    block.m = min(height, s.m - i);
     block.c = s.c + i * s.ldc;
     if (s.x) block.x = s.x + i * s.ldc;
     if (s.y) block.y = s.y + i * s.ldc;
