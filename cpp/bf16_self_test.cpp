@@ -47,7 +47,8 @@ class Sample {
                                  .ldb = kN,
                                  .c = c.data(),
                                  .ldc = kN};
-    kernels.gemm.run(product, 0, kernels.gemm.units(product));
+    const Way<float> way = kernels.gemm.way(product);
+    way.run(product, 0, way.units);
     return c == c_;
   }
 

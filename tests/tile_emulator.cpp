@@ -242,8 +242,8 @@ bool product(int layout, Index m, Index n, Index k, const float* a, Index a_colu
   if (slope) s.slope = &kRelu;
   const Emulation emulation;
   const auto& gemm = initcore::amx_bf16::bf16.gemm;
-  const Index units = gemm.units(s);
-  for (Index i = 0; i < pieces; ++i) gemm.run(s, units * i / pieces, units * (i + 1) / pieces);
+  const initcore::Way<float> way = gemm.way(s);
+  for (Index i = 0; i < pieces; ++i) way.run(s, way.units * i / pieces, way.units * (i + 1) / pieces);
   return now.config.palette == 0;
 }
 

@@ -32,18 +32,34 @@ const GemmKernels<T>* bf16_product() {
   }
 }
 
-/// Computes part number `part` of `parts`, in bfloat16 if there is a kernel for it.
+/// A product and what follows from its form. In bfloat16 if there is a kernel for it.
 template <typename T>
-void run(const Product<T>& product, const GemmKernels<T>* bf16, Index part = 0, Index parts = 1) {
-  const GemmKernels<T>& gemm = bf16 ? *bf16 : kernels().gemm.of<T>();
-  const Index units = gemm.units(product);
-  const auto at = [=](Index i) { return parts == 1 ? units * i : units * i / parts; };  // mostly, no division
-  const Index first = at(part), last = at(part + 1);
-  const double work =
-      double(product.m) * double(product.n) * double(product.k) / double(gemm.per_element * parts);
-  parallel_for(last - first, work,
-               [&](Index begin, Index end) { gemm.run(product, first + begin, first + end); });
-}
+class Prepared {
+ public:
+  Prepared() = default;
+  Prepared(const Product<T>& product, const GemmKernels<T>* bf16, Index parts = 1)
+      : product_(product), parts_(parts) {
+    const GemmKernels<T>& gemm = bf16 ? *bf16 : kernels().gemm.of<T>();
+    way_ = gemm.way(product);
+    work_ = double(product.m) * double(product.n) * double(product.k) / double(gemm.per_element * parts);
+  }
+
+  void run(Index part = 0) const {
+    const Index first = unit_at(part), last = unit_at(part + 1);
+    parallel_for(last - first, work_,
+                 [&](Index begin, Index end) { way_.run(product_, first + begin, first + end); });
+  }
+
+ private:
+  Index unit_at(Index part) const {
+    return parts_ == 1 ? way_.units * part : way_.units * part / parts_;  // mostly, no division
+  }
+
+  Product<T> product_;
+  Way<T> way_{};
+  Index parts_ = 1;
+  double work_ = 0;
+};
 
 void matmul(const std::string& layout, const py::array& a, const py::array& b, py::array& c, bool accumulate,
             const std::optional<py::array>& bias, const std::optional<py::array>& rows,
@@ -91,7 +107,7 @@ void matmul(const std::string& layout, const py::array& a, const py::array& b, p
     }
     std::copy(p.begin(), p.end(), s.parameters);
     const py::gil_scoped_release nogil;
-    run(s, kernel);
+    Prepared<T>(s, kernel).run();
   });
 }
 
@@ -134,13 +150,18 @@ void plan_matmul(BoundPlan& plan, const std::string& segment, const std::string&
     const Index parts = 1 + Index(double(c.array.size()) * depth / kMultiplyAddsPerPart);
     plan.append(
         segment, "matmul " + layout, {&a, &b, &c, bias, x, y},
-        [=, a_count = a, c_count = c](const Batch& batch) {
-          Product<T> now = s;
-          now.m = c_count.rows_of(batch.rows);
-          now.k = s.layout == Layout::kTN ? a_count.rows_of(batch.rows) : a_count.columns;
-          if (activation_number) now.activation = &activation<T>(*activation_number);
-          if (slope_number) now.slope = &activation<T>(*slope_number);
-          run(now, bf16, batch.part, parts);
+        [=, a_count = a, c_count = c, prepared = Prepared<T>(), rows = Index(-1),
+         prepared_for = static_cast<const Kernels*>(nullptr)](const Batch& batch) mutable {
+          if (batch.rows != rows || &kernels() != prepared_for) {
+            Product<T> now = s;
+            now.m = c_count.rows_of(batch.rows);
+            now.k = s.layout == Layout::kTN ? a_count.rows_of(batch.rows) : a_count.columns;
+            if (activation_number) now.activation = &activation<T>(*activation_number);
+            if (slope_number) now.slope = &activation<T>(*slope_number);
+            prepared = Prepared<T>(now, bf16, parts);
+            rows = batch.rows, prepared_for = &kernels();
+          }
+          prepared.run(batch.part);
         },
         parts);
   });

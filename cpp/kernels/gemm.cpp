@@ -20,8 +20,8 @@ inline constexpr Index kNarrow = 10;
 
 template <typename T>
 bool is_narrow(const Product<T>& s) {
-  return s.layout == Layout::kTN && s.n <= kNarrow && s.n % kLanes<T> != 0 && s.m >= 2 * kLanes<T> &&
-         !s.rows && !s.accumulate && !s.bias;
+  return s.layout == Layout::kTN && s.n <= kNarrow && s.n % kLanes<T> != 0 && s.m >= kLanes<T> && !s.rows &&
+         !s.accumulate && !s.bias;
 }
 
 /// The rows [j0, ...) of a narrow c as columns: c^T = b^T a^T.
@@ -75,12 +75,16 @@ bool is_flat(const Product<T>& s) {
   return 8 * s.m * (s.k + 4 * s.n * flat_parts(s)) + empty * s.n * s.k < 8 * s.n * s.k;
 }
 
-/// Units of the turned product: blocks of its rows, which are columns of c, in panels of its columns.
+/// Rows and columns of c^T. Its units: blocks of its rows, which are columns of c, in panels of its columns.
+template <typename T>
+Product<T> flat_turned(const Product<T>& s) {
+  return {.m = s.n, .n = s.m};
+}
+
 template <typename T>
 void run_flat(const Product<T>& s, Index begin, Index end) {
-  const Product<T> turned{.m = s.n, .n = s.m};
   const Index stride = flat_height(s), parts = flat_parts(s);
-  each_panel(turned, kBlock, stride, begin, end, [&](Index i0, Index height, Index j0, Index j1) {
+  each_panel(flat_turned(s), kBlock, stride, begin, end, [&](Index i0, Index height, Index j0, Index j1) {
     alignas(64) T packed[kFlat<T>], block[kBlock * kColumns<T>];
     Index p0 = 0;
     for (Index part = 1; part <= parts; ++part) {
@@ -111,38 +115,27 @@ void run_flat(const Product<T>& s, Index begin, Index end) {
 }
 
 template <typename T>
-Index units_of(const Product<T>& s) {
-  if (is_thin(s)) return thin_units(s);
-  if (is_flat(s)) return count_units(Product<T>{.m = s.n, .n = s.m}, kBlock, flat_height(s));
-  if (is_narrow(s)) return (s.m + kColumns<T> - 1) / kColumns<T>;
-  return count_units(s, kBlock, columns(s));
+void run_far_columns(const Product<T>& s, Index begin, Index end) {
+  each_panel(
+      s, kBlock, columns(s), begin, end,
+      [&s](Index j0, Index width, Index i0, Index i1) {
+        if (is_blocked(s, width)) return run_blocked(s, j0, width);
+        const Index step = columns(s);
+        for (Index j = j0; j < j0 + width; j += step)
+          run_panel<T, ColumnsOfA>(s, j, min(step, j0 + width - j), i0, i1);
+      },
+      s.n);
 }
 
 template <typename T>
-void run_units(const Product<T>& s, Index begin, Index end) {
-  if (is_thin(s)) return run_thin(s, begin, end);
-  if (is_flat(s)) return run_flat(s, begin, end);
-  if (is_narrow(s)) return run_narrow(s, begin, end);
-  if (is_blocked(s, s.n)) {
-    return each_panel(
-        s, kBlock, columns(s), begin, end,
-        [&s](Index j0, Index width, Index i0, Index i1) {
-          if (is_blocked(s, width)) return run_blocked(s, j0, width);
-          const Index step = columns(s);
-          for (Index j = j0; j < j0 + width; j += step)
-            run_panel<T, ColumnsOfA>(s, j, min(step, j0 + width - j), i0, i1);
-        },
-        s.n);
-  }
-  each_panel(s, kBlock, columns(s), begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
-    if (s.layout != Layout::kTN) {
-      run_panel<T, RowsOfA>(s, j0, width, i0, i1);
-    } else if (s.rows) {
-      run_panel<T, GatheredColumnsOfA>(s, j0, width, i0, i1);
-    } else {
-      run_panel<T, ColumnsOfA>(s, j0, width, i0, i1);
-    }
-  });
+Way<T> way_of_whole(const Product<T>& s) {
+  if (is_thin(s)) return {thin_units(s), run_thin<T>};
+  if (is_flat(s)) return {count_units(flat_turned(s), kBlock, flat_height(s)), run_flat<T>};
+  if (is_narrow(s)) return {(s.m + kColumns<T> - 1) / kColumns<T>, run_narrow<T>};
+  const Index units = count_units(s, kBlock, columns(s));
+  if (s.layout != Layout::kTN) return {units, run_panels<T, RowsOfA>};
+  if (is_blocked(s, s.n)) return {units, run_far_columns<T>};
+  return {units, s.rows ? run_panels<T, GatheredColumnsOfA> : run_panels<T, ColumnsOfA>};
 }
 
 /// Elements of a from which cutting a product in two pays for itself.
@@ -158,26 +151,38 @@ Index whole_columns(const Product<T>& s) {
   return is_thin(last) || is_narrow(last) ? whole : s.n;
 }
 
+/// The two products that c is cut into, one after the other.
 template <typename T>
-Index units(const Product<T>& s) {
-  const Index whole = whole_columns(s);
-  if (whole == s.n) return units_of(s);
-  return units_of(columns_of(s, 0, whole)) + units_of(columns_of(s, whole, s.n - whole));
+struct Cut {
+  Product<T> first, last;
+  Way<T> way_of_first, way_of_last;
+
+  Cut(const Product<T>& s, Index whole)
+      : first(columns_of(s, 0, whole)),
+        last(columns_of(s, whole, s.n - whole)),
+        way_of_first(way_of_whole(first)),
+        way_of_last(way_of_whole(last)) {}
+};
+
+template <typename T>
+void run_cut(const Product<T>& s, Index begin, Index end) {
+  const Cut<T> cut(s, whole_columns(s));
+  const Index units = cut.way_of_first.units;
+  if (begin < units) cut.way_of_first.run(cut.first, begin, min(end, units));
+  if (end > units) cut.way_of_last.run(cut.last, max(begin, units) - units, end - units);
 }
 
 template <typename T>
-void run(const Product<T>& s, Index begin, Index end) {
+Way<T> way(const Product<T>& s) {
   const Index whole = whole_columns(s);
-  if (whole == s.n) return run_units(s, begin, end);
-  const Product<T> first = columns_of(s, 0, whole), last = columns_of(s, whole, s.n - whole);
-  const Index units = units_of(first);
-  if (begin < units) run_units(first, begin, min(end, units));
-  if (end > units) run_units(last, max(begin, units) - units, end - units);
+  if (whole == s.n) return way_of_whole(s);
+  const Cut<T> cut(s, whole);
+  return {cut.way_of_first.units + cut.way_of_last.units, run_cut<T>};
 }
 
 }  // namespace
 
 extern const Both<GemmKernels> gemm;
-constinit const Both<GemmKernels> gemm{{units<float>, run<float>, 8}, {units<double>, run<double>, 8}};
+constinit const Both<GemmKernels> gemm{{way<float>, 8}, {way<double>, 8}};
 
 }  // namespace initcore::INITCORE_ISA

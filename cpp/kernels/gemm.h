@@ -36,13 +36,21 @@ struct Product {
   double parameters[kMaxParameters] = {};
 };
 
+/// How a product is computed.
 template <typename T>
-struct GemmKernels {
+struct Way {
   /// Into how many units the work divides. Units are parts of c: any split of them gives the same bits.
-  Index (*units)(const Product<T>& product);
+  Index units;
 
   /// Computes units [begin, end).
   void (*run)(const Product<T>& product, Index begin, Index end);
+};
+
+template <typename T>
+struct GemmKernels {
+  /// The way that suits the product's form: its layout, sizes and leading dimensions, and what it leaves
+  /// null.
+  Way<T> (*way)(const Product<T>& product);
 
   /// So many multiply-adds take about as long as one element of another kernel.
   Index per_element;

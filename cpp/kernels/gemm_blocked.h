@@ -34,7 +34,8 @@ struct RowsOfBlock {
   Index ldb;
   T* to;
 
-  T operator()(int i, Index p) const { return a[i * depth + p]; }
+  Index at(Index p) const { return held(p); }
+  T operator()(int i, Index at) const { return a[i * depth + at]; }
 
   INITCORE_INLINE void fetch_next(Index p) const {
     if (p % kEvery) return;

@@ -20,8 +20,8 @@ inline constexpr Index kPackedDepth = 1024;
 /// So many where a lies along columns: each of its rows is in a line of its own, of which a tile uses a part.
 inline constexpr Index kColumnDepth = 512;
 
-/// The rows of a that a tile reads: element (i, p) of a or of its transpose. What the next tile will read can
-/// be fetched meanwhile, step by step: the processor foresees no jump to other rows.
+/// The rows of a that a tile reads: element i of those at(p), of a or of its transpose. What the next tile
+/// will read can be fetched meanwhile, step by step: the processor foresees no jump to other rows.
 template <typename T, int kRows>
 struct RowsOfA {
   static constexpr Index kDeepest = kPackedDepth;
@@ -29,13 +29,20 @@ struct RowsOfA {
   Index next;  // to what the next tile reads
   RowsOfA(const Product<T>& s, Index i0, Index p0)
       : next(s.rows || i0 + 2 * kRows > s.m ? 0 : kRows * s.lda) {
-    for (int i = 0; i < kRows; ++i) row[i] = s.a + (s.rows ? s.rows[i0 + i] : i0 + i) * s.lda + p0;
+    const T* const a = s.a + p0;
+    if (s.rows) {
+      for (int i = 0; i < kRows; ++i) row[i] = a + s.rows[i0 + i] * s.lda;
+    } else {
+      row[0] = a + i0 * s.lda;
+      for (int i = 1; i < kRows; ++i) row[i] = row[i - 1] + s.lda;
+    }
   }
-  T operator()(int i, Index p) const { return row[i][p]; }
-  INITCORE_INLINE void fetch_next(Index p) const {
-    if (p % kInLine<T>) return;
+  Index at(Index p) const { return held(p); }  // else each row has a pointer to advance
+  T operator()(int i, Index at) const { return row[i][at]; }
+  INITCORE_INLINE void fetch_next(Index at) const {
+    if (at % kInLine<T>) return;
 #pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) __builtin_prefetch(row[i] + next + p);
+    for (int i = 0; i < kRows; ++i) __builtin_prefetch(row[i] + next + at);
   }
 };
 
@@ -45,8 +52,9 @@ struct ColumnsOfA {
   const T* a;
   Index lda;
   ColumnsOfA(const Product<T>& s, Index i0, Index p0) : a(s.a + p0 * s.lda + i0), lda(s.lda) {}
-  T operator()(int i, Index p) const { return a[p * lda + i]; }
-  INITCORE_INLINE void fetch_next(Index p) const { __builtin_prefetch(a + p * lda + kInLine<T>); }
+  Index at(Index p) const { return p * lda; }
+  T operator()(int i, Index at) const { return a[at + i]; }
+  INITCORE_INLINE void fetch_next(Index at) const { __builtin_prefetch(a + at + kInLine<T>); }
 };
 
 template <typename T, int kRows>
@@ -56,8 +64,9 @@ struct GatheredColumnsOfA {
   const std::int64_t* rows;
   Index lda;
   GatheredColumnsOfA(const Product<T>& s, Index i0, Index p0) : a(s.a + i0), rows(s.rows + p0), lda(s.lda) {}
-  T operator()(int i, Index p) const { return a[rows[p] * lda + i]; }
-  INITCORE_INLINE void fetch_next(Index p) const { __builtin_prefetch(a + rows[p] * lda + kInLine<T>); }
+  Index at(Index p) const { return rows[p] * lda; }
+  T operator()(int i, Index at) const { return a[at + i]; }
+  INITCORE_INLINE void fetch_next(Index at) const { __builtin_prefetch(a + at + kInLine<T>); }
 };
 
 /// Rows of b, where they lie or packed, in whole vectors. What is read behind the end of a row goes into

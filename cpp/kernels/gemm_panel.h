@@ -52,20 +52,32 @@ inline constexpr Index kNear = 1048576;
 /// or 0; of the last vector, only the lanes `last` exist if kRagged. With kPack, b is packed on the way: the
 /// first tile of a panel does it for the others. With kFetch, the next tile's part of a is fetched.
 template <bool kPack, bool kRagged, bool kFetch, typename T, int kRows, int kVecs, typename A>
-inline void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index ldc, bool from_c,
-                 const T* bias, Index last) {
+INITCORE_INLINE void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index ldc, bool from_c,
+                          const T* bias, Index last) {
   constexpr int kW = kLanes<T>;
-  const auto read = [last](const T* x, int j) {
-    return kRagged && j == kVecs - 1 ? load_first(x + j * kW, last) : load(x + j * kW);
+  const auto each_row = [c, ldc](auto f) INITCORE_ALWAYS {
+    T* row = c;
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i, row = held(row + ldc)) f(i, row);
   };
   Vector<T> sum[kRows][kVecs];
+  if (from_c) {
+    each_row([&](int i, const T* row) INITCORE_ALWAYS {
 #pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i)
+      for (int j = 0; j < kVecs; ++j)
+        sum[i][j] = kRagged && j == kVecs - 1 ? load_first(row + j * kW, last) : load(row + j * kW);
+    });
+  } else {
 #pragma GCC unroll 16
-    for (int j = 0; j < kVecs; ++j)
-      sum[i][j] = from_c ? read(c + i * ldc, j) : bias ? load(bias + j * kW) : Vector<T>{};
+    for (int j = 0; j < kVecs; ++j) sum[0][j] = bias ? load(bias + j * kW) : Vector<T>{};
+#pragma GCC unroll 16
+    for (int i = 1; i < kRows; ++i)
+#pragma GCC unroll 16
+      for (int j = 0; j < kVecs; ++j) sum[i][j] = sum[0][j];
+  }
   const auto step = [&](Index p, const T* row_of_b) INITCORE_ALWAYS {
-    if constexpr (kFetch) a.fetch_next(p);
+    const Index at = a.at(p);
+    if constexpr (kFetch) a.fetch_next(at);
     Vector<T> row[kVecs];
 #pragma GCC unroll 16
     for (int j = 0; j < kVecs; ++j) {
@@ -74,26 +86,26 @@ inline void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index 
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const T a_ip = a(i, p);
+      const T a_ip = a(i, at);
 #pragma GCC unroll 16
       for (int j = 0; j < kVecs; ++j) sum[i][j] += a_ip * row[j];
     }
   };
   const Index whole = kRagged ? min(k, b.whole) : k;
-  for (Index p = 0; p < whole; ++p) step(p, b.at + p * b.ld);
+  const T* row_of_b = b.at;
+  for (Index p = 0; p < whole; ++p, row_of_b += b.ld) step(p, row_of_b);
   if constexpr (kRagged)
     for (Index p = whole; p < k; ++p) step(p, b.tail + (p - whole) * kVecs * kW);
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i)
+  each_row([&](int i, T* row) INITCORE_ALWAYS {
 #pragma GCC unroll 16
     for (int j = 0; j < kVecs; ++j) {
-      T* const to = c + i * ldc + j * kW;
       if (kRagged && j == kVecs - 1) {
-        store_first<T>(to, sum[i][j], last);
+        store_first<T>(row + j * kW, sum[i][j], last);
       } else {
-        store<T>(to, sum[i][j]);
+        store<T>(row + j * kW, sum[i][j]);
       }
     }
+  });
 }
 
 /// One panel of c, kVecs vectors wide: rows [i0, i1), columns [j0, j0 + width).
@@ -101,8 +113,7 @@ template <typename T, int kVecs, template <typename, int> class A>
 struct Panel {
   static constexpr int kRows = tile_rows(kVecs);
   static constexpr Index kStride = kVecs * kLanes<T>;
-  static constexpr Index kPacked =
-      kPackedDepth * min<Index>(kStride, kColumns<T>);  // wider ones have few rows
+  static constexpr Index kPacked = kPackedDepth * min<Index>(kStride, kColumns<T>);  // wider: few rows
   static constexpr Index kDeepest = min(kPacked / kStride, A<T, kRows>::kDeepest);
 
   const Product<T>& s;
@@ -112,8 +123,9 @@ struct Panel {
 
   /// The tile at row i; its rows of b begin with row p0.
   template <int kN, bool kPack = false>
-  void tile_at(Index i, Index p0, Index depth, const RowsOfB<T>& b, T* packed = nullptr) const {
-    const auto run = [&]<bool kRagged, bool kFetch>() {
+  [[gnu::noinline]] void tile_at(Index i, Index p0, Index depth, const RowsOfB<T>& b,
+                                 T* packed = nullptr) const {
+    const auto run = [&]<bool kRagged, bool kFetch>() INITCORE_ALWAYS {
       tile<kPack, kRagged, kFetch, T, kN, kVecs>(depth, A<T, kN>(s, i, p0), b, packed, s.c + i * s.ldc + j0,
                                                  s.ldc, s.accumulate || p0 > 0, s.bias ? bias : nullptr,
                                                  width - (kVecs - 1) * kLanes<T>);
@@ -136,9 +148,10 @@ struct Panel {
   /// Rows of b from p0 on where they lie, but those at whose end reading in whole vectors would leave b.
   /// Those are copied to the end of `packed`: packing the others never reaches them before they are read.
   RowsOfB<T> in_place(Index p0, Index depth, T* packed) const {
-    const Index end = (s.k - 1) * s.ldb + s.n - j0 - kStride;  // where the last whole row may begin
+    const Index end = (s.k - 1 - p0) * s.ldb + s.n - j0 - kStride;  // where the last whole row may begin
     const T* const at = s.b + p0 * s.ldb + j0;
-    const Index whole = end < 0 ? 0 : min(depth, max<Index>(0, end / s.ldb + 1 - p0));
+    Index whole = depth;
+    while (whole > 0 && (whole - 1) * s.ldb > end) --whole;
     T* const tail = packed + kPacked - (depth - whole) * kStride;
     for (Index p = whole; p < depth; ++p)
       for (Index j = 0; j < kStride; ++j)
@@ -162,8 +175,8 @@ struct Panel {
       for (Index i = 0; i < min(s.k, kDeepest) * kStride; ++i) packed[i] = 0;
     Index p0 = 0;
     for (Index chunk = 1; chunk <= chunks; ++chunk) {  // once even with k = 0: c still becomes the bias
-      const Index depth = s.k * chunk / chunks - p0;
       const bool last = chunk == chunks;
+      const Index depth = (last ? s.k : s.k * chunk / chunks) - p0;
       RowsOfB<T> b{packed, kStride, depth, nullptr};
       Index i = i0;
       if (unpacked) {
@@ -184,17 +197,18 @@ struct Panel {
   }
 };
 
-template <typename T, int kVecs, template <typename, int> class A>
+/// Dispatches to the panel of just as many vectors as `width` takes.
+template <typename T, template <typename, int> class A, int kVecs = 1>
 void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
-  if constexpr (kVecs > 0) {
-    if (width <= (kVecs - 1) * kLanes<T>) return run_panel<T, kVecs - 1, A>(s, j0, width, i0, i1);
-    Panel<T, kVecs, A>{s, j0, width, {}}.run(i0, i1);
-  }
+  if constexpr (kVecs < kWidest)
+    if (width > kVecs * kLanes<T>) return run_panel<T, A, kVecs + 1>(s, j0, width, i0, i1);
+  Panel<T, kVecs, A>{s, j0, width, {}}.run(i0, i1);
 }
 
 template <typename T, template <typename, int> class A>
-void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
-  run_panel<T, kWidest, A>(s, j0, width, i0, i1);
+void run_panels(const Product<T>& s, Index begin, Index end) {
+  each_panel(s, kBlock, columns(s), begin, end,
+             [&s](Index j0, Index width, Index i0, Index i1) { run_panel<T, A>(s, j0, width, i0, i1); });
 }
 
 }  // namespace

@@ -9,6 +9,10 @@
 
 #include "kernels/isa.h"
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 // Inlined even where the compiler thinks a function too big: a call would end the vectorization.
 #define INITCORE_INLINE [[gnu::always_inline]] inline
 #define INITCORE_ALWAYS __attribute__((always_inline))
@@ -69,6 +73,33 @@ INITCORE_INLINE void copy_first(T* to, const T* from, Index n) {
   }
 }
 
+#if defined(__AVX512F__)
+// The first n lanes, n less than there are, under a mask of their bits: no loop is compiled to that.
+
+template <typename T>
+using Mask = std::conditional_t<sizeof(T) == 4, __mmask16, __mmask8>;
+
+/// Zeros in the other lanes.
+template <typename T>
+INITCORE_INLINE Vector<T> load_first(const T* x, Index n) {
+  const auto mask = static_cast<Mask<T>>((1u << n) - 1);
+  if constexpr (sizeof(T) == 4) {
+    return (Vector<T>)_mm512_maskz_loadu_epi32(mask, x);
+  } else {
+    return (Vector<T>)_mm512_maskz_loadu_epi64(mask, x);
+  }
+}
+
+template <typename T>
+INITCORE_INLINE void store_first(T* x, Vector<T> v, Index n) {
+  const auto mask = static_cast<Mask<T>>((1u << n) - 1);
+  if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_epi32(x, mask, (__m512i)v);
+  } else {
+    _mm512_mask_storeu_epi64(x, mask, (__m512i)v);
+  }
+}
+#else
 /// The first n lanes, n less than there are; zeros in the others.
 template <typename T>
 INITCORE_INLINE Vector<T> load_first(const T* x, Index n) {
@@ -76,6 +107,14 @@ INITCORE_INLINE Vector<T> load_first(const T* x, Index n) {
   copy_first(lanes, x, n);
   return load(lanes);
 }
+
+template <typename T>
+INITCORE_INLINE void store_first(T* x, Vector<T> v, Index n) {
+  T lanes[kLanes<T>];
+  store(lanes, v);
+  copy_first(x, lanes, n);
+}
+#endif
 
 /// The last `rest` of n numbers, rest less than a vector has lanes and n not; zeros in the lanes before them.
 template <typename T>
@@ -85,13 +124,6 @@ INITCORE_INLINE Vector<T> load_last(const T* x, Index n, Index rest) {
   for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
   const Vector<T> last = load(x + n - kLanes<T>);
   return lane >= Vector<Integer>{} + Integer(kLanes<T> - rest) ? last : Vector<T>{};
-}
-
-template <typename T>
-INITCORE_INLINE void store_first(T* x, Vector<T> v, Index n) {
-  T lanes[kLanes<T>];
-  store(lanes, v);
-  copy_first(x, lanes, n);
 }
 
 template <typename T, int kCount>
@@ -155,6 +187,19 @@ INITCORE_INLINE V held(V x) {
 #if defined(__SSE2__) && !defined(__clang__)
   if constexpr (!Lane<V>::kAlone) asm("" : "+v"(x));
 #endif
+  return x;
+}
+
+/// The same of an address or an index: what follows from it is worked out where it is used, not kept in
+/// registers until then.
+template <typename T>
+INITCORE_INLINE T* held(T* x) {
+  asm("" : "+r"(x));
+  return x;
+}
+
+INITCORE_INLINE Index held(Index x) {
+  asm("" : "+r"(x));
   return x;
 }
 

@@ -147,6 +147,6 @@ void multiply_add(float* values, float factor, Index rounds) {
 
 extern const Bf16Kernels bf16;
 constinit const Bf16Kernels bf16{
-    "avx512_bf16", {units<Avx512>, run<Avx512>, 16}, kSums * kW, multiply_add, nullptr};
+    "avx512_bf16", {way<Avx512>, 16}, kSums * kW, multiply_add, nullptr};
 
 }  // namespace initcore::INITCORE_ISA

@@ -30,11 +30,6 @@ struct Packed {
 };
 
 template <typename K>
-Index units(const Product<float>& s) {
-  return count_units(s, K::kRows, kColumns<K>);
-}
-
-template <typename K>
 void run(const Product<float>& s, Index begin, Index end) {
   each_panel(
       s, K::kRows, kColumns<K>, begin, end,
@@ -66,6 +61,11 @@ void run(const Product<float>& s, Index begin, Index end) {
         }
       },
       K::kPanels);
+}
+
+template <typename K>
+Way<float> way(const Product<float>& s) {
+  return {count_units(s, K::kRows, kColumns<K>), run<K>};
 }
 
 }  // namespace
