@@ -67,8 +67,11 @@ struct Average {
   T operator()(T mean, T x) const { return beta * mean + rest * x; }
 };
 
-// 1 - beta^t: by how much an average that started at zero is too small.
-inline double bias(double beta, std::int64_t t) { return 1 - __builtin_pow(beta, double(t)); }
+// 1 - beta^t: by how much an average that started at zero is too small. Soon beta^t < e^((beta - 1) t) is
+// lost in rounding, and the power need not be computed.
+inline double bias(double beta, std::int64_t t) {
+  return (1 - beta) * double(t) > 40 ? 1 : 1 - __builtin_pow(beta, double(t));
+}
 
 template <typename T>
 struct Adam {
