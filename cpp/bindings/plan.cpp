@@ -1,4 +1,6 @@
 // Plan and Operand in Python. The operations themselves are methods that the other bindings add to Plan.
+#include <limits>
+
 #include "bindings/bound_plan.h"
 #include "kernels.h"
 
@@ -21,40 +23,52 @@ Input::Type type_of(const py::array& a) {
   throw py::type_error("input must be float32, float64, uint8 or int32, got " + describe(a));
 }
 
+/// Whether all n numbers lie in [0, limit). Every epoch looks through its order, so there is no branch, and
+/// the sign bit of either difference tells.
+bool all_below(const std::int64_t* numbers, Index n, Index limit) {
+  std::uint64_t outside = 0;
+#pragma omp simd reduction(| : outside)
+  for (Index i = 0; i < n; ++i) {
+    const auto number = static_cast<std::uint64_t>(numbers[i]);
+    outside |= number | (static_cast<std::uint64_t>(limit) - 1 - number);
+  }
+  return outside >> 63 == 0;
+}
+
 void start(BoundPlan& plan, const std::vector<std::string>& segments, Index rows, const py::dict& inputs,
            const py::object& order, const py::object& learning_rates, std::int64_t step) {
   std::vector<py::array> arrays;
   std::map<std::string, Input> data;
   const std::int64_t* order_data = nullptr;
   const double* rates = nullptr;
-  Index examples = order.is_none() ? rows : 0;  // that every input must have
+  Index examples = std::numeric_limits<Index>::max();  // that every input has
+  for (const auto& [slot, value] : inputs) {
+    const auto name = slot.cast<std::string>();
+    arrays.push_back(py::reinterpret_borrow<py::object>(value).cast<py::array>());
+    const py::array& array = arrays.back();
+    if (array.ndim() != 2 || (order.is_none() && array.shape(0) < rows) ||
+        !(array.flags() & py::array::c_style))
+      throw py::value_error("input " + name +
+                            " must be C-contiguous with two axes and a row for each example, got " +
+                            describe(array));
+    examples = std::min<Index>(examples, array.shape(0));
+    void* writable = array.writeable() ? arrays.back().mutable_data() : nullptr;
+    data[name] = {array.data(), writable, type_of(array), array.shape(1)};
+  }
   if (!order.is_none()) {
     arrays.push_back(order.cast<py::array>());
     order_data = input<std::int64_t>(arrays.back(), "order");
     check(arrays.back().size() >= rows, "order must name every example");
-    std::int64_t least = 0, most = -1;
-    for (Index i = 0; i < rows; ++i) {
-      least = std::min(least, order_data[i]);
-      most = std::max(most, order_data[i]);
-    }
-    check(least >= 0, "order must not be negative");
-    examples = most + 1;
+    check(all_below(order_data, rows, examples), [&] {
+      return "order must not be negative, and every input must have a row for each example that it names; "
+             "the shortest one has " +
+             std::to_string(examples);
+    });
   }
   if (!learning_rates.is_none()) {
     arrays.push_back(learning_rates.cast<py::array>());
     rates = input<double>(arrays.back(), "learning_rates");
     check(arrays.back().size() * plan.batch_size() >= rows, "learning_rates must have one rate per batch");
-  }
-  for (const auto& [slot, value] : inputs) {
-    const auto name = slot.cast<std::string>();
-    arrays.push_back(py::reinterpret_borrow<py::object>(value).cast<py::array>());
-    const py::array& array = arrays.back();
-    if (array.ndim() != 2 || array.shape(0) < examples || !(array.flags() & py::array::c_style))
-      throw py::value_error("input " + name +
-                            " must be C-contiguous with two axes and a row for each example, got " +
-                            describe(array));
-    void* writable = array.writeable() ? arrays.back().mutable_data() : nullptr;
-    data[name] = {array.data(), writable, type_of(array), array.shape(1)};
   }
   plan.start(segments, rows, data, order_data, rates, step);
   plan.run_arrays = std::move(arrays);

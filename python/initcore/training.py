@@ -208,9 +208,9 @@ class Trainer(Network):
             self.history, self.stop_training = history, False
             listeners.on_train_begin({})
             logs: dict[str, float] = {}
+            key = self.key / "shuffle"
             for epoch in range(initial_epoch, epochs):
                 listeners.on_epoch_begin(epoch, {})
-                key = self.key / "shuffle"
                 order = key.permutation(len(data), step=self._step) if shuffle else np.arange(len(data))
                 logs = self._run_epoch(data, size, order, listeners)
                 if validation is not None and len(validation):
@@ -345,17 +345,18 @@ class Trainer(Network):
             learning_rates=self._rates,
             step=first + 1,
         )
+        each_batch = callbacks.needs_batches
         done, begun = 0, -1
         while done < total and not (done and self.stop_training):
-            if callbacks.needs_batches and begun < done:
+            if each_batch and begun < done:
                 callbacks.on_train_batch_begin(done, {})
                 begun = done
             before = done
-            done = core.advance(1 if callbacks.needs_batches else total, _SLICE)
+            done = core.advance(1 if each_batch else total, _SLICE)
             self._step = first + done
             if done == before:
                 continue
-            if callbacks.needs_batches:
+            if each_batch:
                 callbacks.on_train_batch_end(before, self._logs(program))
             if done < total and callbacks.shows_progress and not self.stop_training:
                 callbacks.on_progress(done, total, self._logs(program))
