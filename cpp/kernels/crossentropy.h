@@ -130,14 +130,16 @@ INITCORE_INLINE double side_by_side(const LossRows<T>& r, Index first, Index n) 
   if (r.weight) weight = n == kRows ? load(r.weight + first) : load_first(r.weight + first, n);
   const TargetRow<T, kClasses> target(r, first);
   if constexpr (kClasses) {
-    const std::int32_t* labels = static_cast<const std::int32_t*>(r.target) + first;
-    T class_of[kRows];  // exact: columns are few
-    for (Index l = 0; l < kRows; ++l) {
-      const std::int32_t label = labels[min(l, n - 1)];
-      class_of[l] = 0 <= label && label < columns ? static_cast<T>(label) : static_cast<T>(__builtin_nan(""));
+    const std::int32_t* const labels = static_cast<const std::int32_t*>(r.target) + first;
+    ShortVector<std::int32_t, kRows> read = {};
+    if (n == kRows) {
+      __builtin_memcpy(&read, labels, sizeof read);
+    } else {
+      for (Index l = 0; l < n; ++l) read[l] = labels[l];
     }
-    const V label = load(class_of);
-    weight += label - label;  // a class that is no column makes all of its row NaN
+    const V label = __builtin_convertvector(read, V);       // exact, if it is one of a few columns
+    const V nan = V{} + static_cast<T>(__builtin_nan(""));  // else all of its row becomes NaN
+    weight = label < 0 ? nan : label < static_cast<T>(columns) ? weight : nan;
     for (Index j = 0; j < columns; ++j)
       t.column[j] = label == static_cast<T>(j) ? target.even + target.rest : V{} + target.even;
   } else {
@@ -173,12 +175,11 @@ INITCORE_INLINE double side_by_side(const LossRows<T>& r, Index first, Index n) 
         z.column[j] = factor * (inside - unless_clipped(z.column[j], t.column[j] / z.column[j])) / sum;
   }
   if (r.gradient) z.write(r.gradient + first * columns, columns, n);
-  T values[kRows], weights[kRows];
-  store(values, value);
-  store(weights, weight);
+  using Doubles = ShortVector<double, kRows>;
+  const Doubles product = __builtin_convertvector(only_first<T>(weight, n), Doubles) *
+                          __builtin_convertvector(only_first<T>(value, n), Doubles);
   double products[kRows];
-  for (Index l = 0; l < kRows; ++l)
-    products[l] = l < n ? static_cast<double>(weights[l]) * static_cast<double>(values[l]) : 0;
+  __builtin_memcpy(products, &product, sizeof products);
   return across(products, [](double a, double b) { return a + b; });
 }
 

@@ -98,6 +98,14 @@ struct SideBySide {
   Vector<T> column[kNarrow<T>];
 
   INITCORE_INLINE void read(const T* x, Index columns, Index rows) {
+    if (columns == 2 && rows == kLanes<T>) {  // as of two classes: worth a way of their own
+      const Vector<T> low = load(x), high = load(x + kLanes<T>);
+      [&]<int... l>(std::integer_sequence<int, l...>) INITCORE_ALWAYS {
+        column[0] = __builtin_shufflevector(low, high, 2 * l...);
+        column[1] = __builtin_shufflevector(low, high, (2 * l + 1)...);
+      }(std::make_integer_sequence<int, kLanes<T>>{});
+      return;
+    }
     Index at[kLanes<T>];
     for (Index l = 0; l < kLanes<T>; ++l) at[l] = min(l, rows - 1) * columns;
     for (Index j = 0; j < columns; ++j) {
@@ -108,6 +116,14 @@ struct SideBySide {
   }
 
   INITCORE_INLINE void write(T* x, Index columns, Index rows) const {
+    if (columns == 2 && rows == kLanes<T>) {
+      constexpr int kW = kLanes<T>;
+      [&]<int... l>(std::integer_sequence<int, l...>) INITCORE_ALWAYS {
+        store<T>(x, __builtin_shufflevector(column[0], column[1], (l / 2 + l % 2 * kW)...));
+        store<T>(x + kW, __builtin_shufflevector(column[0], column[1], ((kW + l) / 2 + l % 2 * kW)...));
+      }(std::make_integer_sequence<int, kW>{});
+      return;
+    }
     for (Index j = 0; j < columns; ++j) {
       T lanes[kLanes<T>];
       store(lanes, column[j]);
