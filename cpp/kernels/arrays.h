@@ -19,7 +19,8 @@ struct ArrayKernels {
   /// Bytes become source * scale: pictures in 0..255 become numbers in 0..1.
   void (*gather_u8)(const std::uint8_t* source, const Examples& examples, Index columns, T scale, T* out);
 
-  /// out[j] = sum over i of x[i, j], for j in [begin, end). The order of the sum is that of the rows.
+  /// out[j] = sum over i of x[i, j], for j in [begin, end). The order of a sum depends on n alone, so equal
+  /// columns have equal sums.
   void (*column_sum)(const T* x, Index n, Index columns, Index begin, Index end, T* out);
 
   /// y = a + b, y = a * b. May run in place.
