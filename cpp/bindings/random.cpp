@@ -199,12 +199,12 @@ Runs all(const Operand& out, const Batch& batch) {
 /// doi:10.1145/3230636, for the choice, which is even but for i / 2^64.
 void permute(py::array_t<std::uint64_t, py::array::c_style>& words) {
   std::uint64_t* const at = words.mutable_data();
-  const Index n = words.size();
+  const auto n = static_cast<std::uint64_t>(words.size());
   const py::gil_scoped_release nogil;
-  for (Index i = 0; i < n; ++i) {
-    const auto place = static_cast<Index>((static_cast<unsigned __int128>(at[i]) * (i + 1)) >> 64);
+  for (std::uint64_t i = 0; i < n; ++i) {
+    const auto place = static_cast<std::uint64_t>((static_cast<unsigned __int128>(at[i]) * (i + 1)) >> 64);
     at[i] = at[place];
-    at[place] = static_cast<std::uint64_t>(i);
+    at[place] = i;
   }
 }
 
