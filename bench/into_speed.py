@@ -1,6 +1,6 @@
 """Write docs/speed.md from runs of pytest-benchmark: every figure with the command that makes it.
 
-python bench/into_speed.py                     # measures: half an hour of a machine that does nothing else
+python bench/into_speed.py                     # measures: 20 minutes of a machine that does nothing else
 python bench/into_speed.py one.json two.json   # takes what was measured, on one thread and on two:
 
 pytest bench --benchmark-json=one.json
