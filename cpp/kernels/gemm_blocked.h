@@ -40,15 +40,19 @@ struct RowsOfBlock {
   INITCORE_INLINE void fetch_next(Index p) const {
     if (p % kEvery) return;
     const Index row = p / kEvery;
-    if (row < kRows)
-#pragma GCC unroll 4
-      for (Index j = 0; j < kColumns<T>; j += kInLine<T>) __builtin_prefetch(next_c + row * ldc + j);
+    if (row < kRows) fetch(next_c + row * ldc);
     if (!from) return;
+    fetch(from + (row + 2) * ldb);
 #pragma GCC unroll 4
-    for (Index j = 0; j < kColumns<T>; j += kLanes<T>) {
-      if (j % kInLine<T> == 0) __builtin_prefetch(from + (row + 2) * ldb + j);
+    for (Index j = 0; j < kColumns<T>; j += kLanes<T>)
       store<T>(to + row * kColumns<T> + j, load(from + row * ldb + j));
-    }
+  }
+
+  /// A row of a panel, which need not begin where a line does.
+  INITCORE_INLINE static void fetch(const T* x) {
+#pragma GCC unroll 8
+    for (Index j = 0; j < kColumns<T>; j += kInLine<T>) __builtin_prefetch(x + j);
+    __builtin_prefetch(x + kColumns<T> - 1);
   }
 };
 
