@@ -72,7 +72,7 @@ void run_block(const Product<T>& s, Index j0, Index width) {
     done = 0;
     Index i = 0;
     for (; i + kRows <= s.m; i += kRows) {
-      const Index count = s.k / RowsOfBlock<T>::kEvery;
+      const Index count = (s.k + RowsOfBlock<T>::kEvery - 1) / RowsOfBlock<T>::kEvery;
       const bool pack = more && done + count <= s.k;
       T* const c = s.c + i * s.ldc + j;
       const T* const next_c = i + 2 * kRows <= s.m ? c + kRows * s.ldc : s.c + j + kW;
