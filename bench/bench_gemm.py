@@ -11,7 +11,8 @@ from initcore.bench import entries, interleaved
 from initcore.bench.tables import aligned, percent, times
 
 # m, n, k. Whole networks are in bench_training.py, where bias and activation ride along for nothing.
-SHAPES = [(32, 128, 784), (64, 64, 128), (784, 128, 32), (128, 512, 512), (256, 256, 256), (1024, 1024, 1024)]
+SHAPES = [(32, 128, 784), (64, 64, 128), (784, 128, 32), (128, 512, 512), (256, 256, 256)]
+SHAPES += [(1024, 1024, 1024), (2048, 2048, 2048)]
 
 
 @pytest.mark.parametrize("layout", ["nn", "nt", "tn"])

@@ -209,7 +209,6 @@ bool kept(void (*pause)() noexcept) { return kept(pause, std::make_integer_seque
 }  // namespace
 
 extern const Bf16Kernels bf16;
-constinit const Bf16Kernels bf16{
-    "amx_bf16", {way<Amx>, 64}, 4 * kSide * kSide, multiply_add, kept};
+constinit const Bf16Kernels bf16{"amx_bf16", {way<Amx>, 64}, 4 * kSide * kSide, multiply_add, kept};
 
 }  // namespace initcore::INITCORE_ISA

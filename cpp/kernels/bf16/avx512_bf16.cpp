@@ -146,7 +146,6 @@ void multiply_add(float* values, float factor, Index rounds) {
 }  // namespace
 
 extern const Bf16Kernels bf16;
-constinit const Bf16Kernels bf16{
-    "avx512_bf16", {way<Avx512>, 16}, kSums * kW, multiply_add, nullptr};
+constinit const Bf16Kernels bf16{"avx512_bf16", {way<Avx512>, 16}, kSums * kW, multiply_add, nullptr};
 
 }  // namespace initcore::INITCORE_ISA
