@@ -23,8 +23,8 @@ Input::Type type_of(const py::array& a) {
   throw py::type_error("input must be float32, float64, uint8 or int32, got " + describe(a));
 }
 
-/// Whether all n numbers lie in [0, limit). Every epoch looks through its order, so there is no branch, and
-/// the sign bit of either difference tells.
+/// Whether all n numbers lie in [0, limit). Every epoch looks through its order, so there is no branch: the
+/// sign bit of a number tells, or that of its distance from the last one allowed.
 bool all_below(const std::int64_t* numbers, Index n, Index limit) {
   std::uint64_t outside = 0;
 #pragma omp simd reduction(| : outside)

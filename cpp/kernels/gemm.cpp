@@ -1,4 +1,4 @@
-// The matrix product: a register tile of outer products, and the loops around it.
+// The matrix product: which way suits which form.
 //
 // c is cut into panels of kColumns columns and blocks of kBlock rows; a unit of work is one block of one
 // panel (gemm_panel.h). An element of c is always summed over k in the same order, so neither threads nor

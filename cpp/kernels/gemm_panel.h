@@ -58,7 +58,7 @@ INITCORE_INLINE void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* 
   const auto each_row = [c, ldc](auto f) INITCORE_ALWAYS {
     T* row = c;
 #pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i, row = held(row + ldc)) f(i, row);
+    for (int i = 0; i < kRows; ++i, row = held(row + ldc)) f(i, row);  // else all addresses are spilled
   };
   Vector<T> sum[kRows][kVecs];
   if (from_c) {
