@@ -37,8 +37,8 @@ void forward(Index number, const py::array& x, py::array& y, const Parameters& p
   with_dtype(dtype_of(x, "x"), [&]<typename T>() {
     const T* from = input<T>(x, "x");
     T* to = output<T>(y, "y");
-    if (x.size() != y.size())  // not check(): its message would be made in every call
-      throw py::value_error("x and y must have the same size, got " + shape_of(x) + " and " + shape_of(y));
+    check(x.size() == y.size(),
+          [&] { return "x and y must have the same size, got " + shape_of(x) + " and " + shape_of(y); });
     const Index n = x.size();
     const py::gil_scoped_release nogil;
     run_forward(number, from, to, n, p);
@@ -74,7 +74,7 @@ void plan_backward(BoundPlan& plan, const std::string& segment, Index number, co
                    const Operand* x, const Operand& y, const Operand& dx, const Parameters& p) {
   with_dtype(dtype_of(y.array, "y"), [&]<typename T>() {
     const Activation<T>& f = activation<T>(number);
-    check(x || !f.slope_needs_input, std::string("the slope of ") + f.name + " needs x");
+    check(x || !f.slope_needs_input, [&] { return std::string("the slope of ") + f.name + " needs x"; });
     const T *dy_data = dy.as<T>("dy"), *x_data = x ? x->as<T>("x") : nullptr, *y_data = y.as<T>("y");
     T* dx_data = dx.as<T>("dx");
     for (const Operand* other : {&dy, &dx, x})

@@ -67,9 +67,7 @@ inline void check(bool holds, const char* message) {
   if (!holds) throw py::value_error(message);
 }
 
-inline void check(bool holds, const std::string& message) { check(holds, message.c_str()); }
-
-/// For what is called often: message() puts the words together only where they are needed.
+/// message() puts the words together, only where they are needed.
 template <typename Message>
   requires std::is_invocable_v<Message>
 void check(bool holds, const Message& message) {
@@ -85,7 +83,8 @@ struct Operand {
   Index rows, columns;  // columns: the product of all axes but the first
 
   Operand(py::array a, Index rows_per_example) : array(std::move(a)), per_row(rows_per_example) {
-    check(array.flags() & py::array::c_style, "operand must be C-contiguous, got " + describe(array));
+    check(array.flags() & py::array::c_style,
+          [&] { return "operand must be C-contiguous, got " + describe(array); });
     check(array.writeable(), "operand must be writable, got a read-only array");
     data = array.mutable_data();
     rows = array.ndim() == 0 ? 1 : array.shape(0);
@@ -100,11 +99,12 @@ struct Operand {
   /// The elements, if they are of this type.
   template <typename T>
   T* as(const char* name) const {
-    check(array.dtype().equal(py::dtype::of<T>()), std::string(name) + " must be " +
-                                                       std::string(py::str(py::dtype::of<T>())) + ", got " +
-                                                       describe(array));
+    check(holds<T>(array), [&] {
+      return std::string(name) + " must be " + std::string(py::str(py::dtype::of<T>())) + ", got " +
+             describe(array);
+    });
     check(array.size() == 0 || reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0,
-          std::string(name) + " must be aligned to its elements, got " + describe(array));
+          [&] { return std::string(name) + " must be aligned to its elements, got " + describe(array); });
     return static_cast<T*>(data);
   }
 };

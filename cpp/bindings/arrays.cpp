@@ -83,9 +83,10 @@ void join(BoundPlan& plan, const std::string& segment, const Operand& a, const O
   with_dtype(dtype_of(a.array, "a"), [&]<typename T>() {
     const T *a_data = a.as<T>("a"), *b_data = b.as<T>("b");
     T* to = y.as<T>("y");
-    check(a.rows == y.rows && a.columns == y.columns && b.rows == y.rows && b.columns == y.columns,
-          "a, b and y must have the same shape, got " + shape_of(a.array) + ", " + shape_of(b.array) +
-              " and " + shape_of(y.array));
+    check(a.rows == y.rows && a.columns == y.columns && b.rows == y.rows && b.columns == y.columns, [&] {
+      return "a, b and y must have the same shape, got " + shape_of(a.array) + ", " + shape_of(b.array) +
+             " and " + shape_of(y.array);
+    });
     plan.append(segment, kAdd ? "add" : "multiply", {&a, &b, &y}, [=, count = y](const Batch& batch) {
       const ArrayKernels<T>& k = kernels().arrays.of<T>();
       const Index n = count.size_of(batch.rows);

@@ -17,10 +17,11 @@ struct BoundPlan : Plan {
               std::function<void(const Batch&)> run, Index parts = 1) {
     for (const Operand* operand : operands) {
       if (!operand) continue;
-      check(operand->per_row >= 0 && operand->per_row <= operand->rows / batch_size(),
-            "an operand of " + name + " must have " + std::to_string(operand->per_row) +
-                " rows for each example of a batch of " + std::to_string(batch_size()) + ", got " +
-                describe(operand->array));
+      check(operand->per_row >= 0 && operand->per_row <= operand->rows / batch_size(), [&] {
+        return "an operand of " + name + " must have " + std::to_string(operand->per_row) +
+               " rows for each example of a batch of " + std::to_string(batch_size()) + ", got " +
+               describe(operand->array);
+      });
       kept.push_back(operand->array);
     }
     Plan::append(segment, {std::move(name), std::move(run), parts});

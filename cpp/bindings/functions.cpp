@@ -21,7 +21,7 @@ void run(const std::string& name, const py::array& x, py::array& y) {
     const FunctionKernels<T>& table = kernels().functions.of<T>();
     Index i = 0;
     while (i < table.count && table.rows[i].name != name) ++i;
-    check(i < table.count, "no function is called " + name);
+    check(i < table.count, [&] { return "no function is called " + name; });
     const Index n = x.size();
     const py::gil_scoped_release nogil;
     table.rows[i].run(from, to, n);

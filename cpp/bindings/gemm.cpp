@@ -127,8 +127,10 @@ void plan_matmul(BoundPlan& plan, const std::string& segment, const std::string&
         s.layout == Layout::kNN   ? a.columns == b.rows && b.columns == c.columns && a.rows == c.rows
         : s.layout == Layout::kNT ? a.columns == b.columns && b.rows == c.columns && a.rows == c.rows
                                   : a.columns == c.rows && b.columns == c.columns && a.rows == b.rows;
-    check(fits, "a, b and c must fit the layout '" + layout + "', got " + shape_of(a.array) + ", " +
-                    shape_of(b.array) + " and " + shape_of(c.array));
+    check(fits, [&] {
+      return "a, b and c must fit the layout '" + layout + "', got " + shape_of(a.array) + ", " +
+             shape_of(b.array) + " and " + shape_of(c.array);
+    });
     if (bias) {
       s.bias = bias->as<T>("bias");
       check(bias->array.size() == s.n && !accumulate, "bias must have one element per column of c");

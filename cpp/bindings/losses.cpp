@@ -29,7 +29,7 @@ using Parameters = std::array<double, kMaxParameters>;
 
 Parameters fixed(const std::vector<double>& values) {
   check(values.size() <= kMaxParameters,
-        "a loss has at most " + std::to_string(kMaxParameters) + " parameters");
+        [&] { return "a loss has at most " + std::to_string(kMaxParameters) + " parameters"; });
   Parameters result{};
   std::copy(values.begin(), values.end(), result.begin());
   return result;
@@ -58,7 +58,8 @@ void loss_of(Index number, const py::array& prediction, const py::array& target,
              const std::vector<double>& parameters) {
   with_dtype(dtype_of(prediction, "prediction"), [&]<typename T>() {
     const Loss<T>& f = loss<T>(number);
-    check(prediction.ndim() == 2, "prediction must have two axes, got " + shape_of(prediction));
+    check(prediction.ndim() == 2,
+          [&] { return "prediction must have two axes, got " + shape_of(prediction); });
     const Index n = prediction.shape(0);
     const Parameters p = fixed(parameters);
     LossRows<T> r;
@@ -101,8 +102,10 @@ void plan_loss(BoundPlan& plan, const std::string& segment, Index number, const 
     r.columns = prediction.columns;
     double* sums = total.as<double>("total");
     check(r.columns > 0, "prediction must have at least one column");
-    check(target.rows == prediction.rows && target.columns == (f.classes ? 1 : prediction.columns),
-          "target must fit prediction, got " + shape_of(target.array) + " and " + shape_of(prediction.array));
+    check(target.rows == prediction.rows && target.columns == (f.classes ? 1 : prediction.columns), [&] {
+      return "target must fit prediction, got " + shape_of(target.array) + " and " +
+             shape_of(prediction.array);
+    });
     check(!weight || (weight->rows == prediction.rows && weight->columns == 1),
           "weight must have one element per row of prediction");
     check(!gradient || (gradient->rows == prediction.rows && gradient->columns == prediction.columns),

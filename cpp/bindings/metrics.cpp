@@ -31,14 +31,17 @@ void plan_metric(BoundPlan& plan, const std::string& segment, Index number, cons
     r.columns = prediction.columns;
     r.parameter = parameter;
     double* sums = total.as<double>("total");
-    check(target.rows == prediction.rows && target.columns == (f.classes ? 1 : prediction.columns),
-          "target must fit prediction, got " + shape_of(target.array) + " and " + shape_of(prediction.array));
+    check(target.rows == prediction.rows && target.columns == (f.classes ? 1 : prediction.columns), [&] {
+      return "target must fit prediction, got " + shape_of(target.array) + " and " +
+             shape_of(prediction.array);
+    });
     check(!weight || (weight->rows == prediction.rows && weight->columns == 1),
           "weight must have one element per row of prediction");
     const Index size = f.per_column ? 1 + f.per_column * r.columns : 2;
-    check(total.array.size() == size && total.per_row == 0, std::string("the total of ") + f.name +
-                                                                " must be fixed and have " +
-                                                                std::to_string(size) + " elements");
+    check(total.array.size() == size && total.per_row == 0, [&] {
+      return std::string("the total of ") + f.name + " must be fixed and have " + std::to_string(size) +
+             " elements";
+    });
     plan.append(segment, f.name, {&prediction, &target, weight, &total},
                 [=, count = prediction](const Batch& batch) {
                   metric<T>(number).add(r, count.rows_of(batch.rows), sums);

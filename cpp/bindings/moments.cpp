@@ -68,9 +68,10 @@ void moments(const py::array& x, double low, double high, py::array& out) {
     const T* from = input<T>(x, "x");
     double* to = output<double>(out, "out");
     check(x.ndim() == 2 && x.shape(0) > 0 && x.shape(1) > 0,
-          "x must have two axes and at least one row and column, got " + shape_of(x));
-    check(out.ndim() == 2 && out.shape(0) == kMoments && out.shape(1) == x.shape(1),
-          "out must have shape (" + std::to_string(kMoments) + ", columns), got " + shape_of(out));
+          [&] { return "x must have two axes and at least one row and column, got " + shape_of(x); });
+    check(out.ndim() == 2 && out.shape(0) == kMoments && out.shape(1) == x.shape(1), [&] {
+      return "out must have shape (" + std::to_string(kMoments) + ", columns), got " + shape_of(out);
+    });
     const Index rows = x.shape(0), columns = x.shape(1);
     const py::gil_scoped_release nogil;
     run(from, rows, columns, low, high, to);

@@ -20,7 +20,8 @@ void by_columns(Index rows, Index columns, const Body& body) {
 /// The data of a vector with one element per column of x.
 template <typename T>
 T* vector(const Operand& v, const Operand& x, const char* name) {
-  check(v.array.size() == x.columns, std::string(name) + " must have one element per column of x");
+  check(v.array.size() == x.columns,
+        [&] { return std::string(name) + " must have one element per column of x"; });
   return v.as<T>(name);
 }
 

@@ -84,7 +84,8 @@ void bind_plan(py::module_& m) {
 
   py::class_<BoundPlan>(m, "Plan")
       .def(py::init([](Index batch_size, bool bf16) {
-             check(batch_size >= 1, "batch_size must be at least 1, got " + std::to_string(batch_size));
+             check(batch_size >= 1,
+                   [&] { return "batch_size must be at least 1, got " + std::to_string(batch_size); });
              auto plan = std::make_unique<BoundPlan>(batch_size);
              plan->bf16 = bf16;
              return plan;

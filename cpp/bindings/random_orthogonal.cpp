@@ -16,7 +16,7 @@ namespace {
 /// out[i, j] = element (rows[0] + i rows[1], columns[0] + j columns[1]) of a matrix with `width` columns.
 void random_orthogonal(py::array& out, std::uint64_t key, Index width, std::pair<Index, Index> rows,
                        std::pair<Index, Index> columns, double gain, std::uint64_t step, Index offset) {
-  check(out.ndim() == 2, "out must be a matrix, got shape " + shape_of(out));
+  check(out.ndim() == 2, [&] { return "out must be a matrix, got shape " + shape_of(out); });
   check(out.writeable(), "out must be writable, got a read-only array");
   const Index height = out.shape(0), count = out.shape(1);
   if (height == 0 || count == 0) return;

@@ -11,16 +11,17 @@ namespace {
 Index sums(const std::string& dtype) {
   if (dtype == "bf16") return need_bf16().sums;
   check(dtype == "float32" || dtype == "float64",
-        "dtype must be 'float32', 'float64' or 'bf16', got '" + dtype + "'");
+        [&] { return "dtype must be 'float32', 'float64' or 'bf16', got '" + dtype + "'"; });
   return dtype == "float32" ? kernels().roof.f32.sums : kernels().roof.f64.sums;
 }
 
 /// Elements of a row, if all arrays are of one shape with two axes.
 Index columns_of(const py::array& first, std::initializer_list<const py::array*> others) {
-  check(first.ndim() == 2, "arrays must have two axes, one row for each thread, got " + shape_of(first));
+  check(first.ndim() == 2,
+        [&] { return "arrays must have two axes, one row for each thread, got " + shape_of(first); });
   for (const py::array* other : others) {
     check(other->ndim() == 2 && other->shape(0) == first.shape(0) && other->shape(1) == first.shape(1),
-          "arrays must have one shape, got " + shape_of(first) + " and " + shape_of(*other));
+          [&] { return "arrays must have one shape, got " + shape_of(first) + " and " + shape_of(*other); });
     check(!overlap(first, *other), "arrays must not share memory");
   }
   return first.shape(1);
@@ -29,7 +30,7 @@ Index columns_of(const py::array& first, std::initializer_list<const py::array*>
 /// body(offset of a row's first element), `passes` times for each row; rows in parallel.
 template <typename Body>
 void for_rows(const py::array& array, Index passes, const Body& body) {
-  check(passes >= 0, "passes must be at least 0, got " + std::to_string(passes));
+  check(passes >= 0, [&] { return "passes must be at least 0, got " + std::to_string(passes); });
   const Index rows = array.shape(0), columns = array.shape(1);
   const py::gil_scoped_release nogil;
   parallel_for(rows, 1e300, [&](Index begin, Index end) {
@@ -42,9 +43,10 @@ void multiply_add(py::array& values, double factor, double term, Index rounds) {
   with_dtype(dtype_of(values, "values"), [&]<typename T>() {
     T* to = output<T>(values, "values");
     const RoofKernels<T>& roof = kernels().roof.of<T>();
-    check(columns_of(values, {}) == roof.sums,
-          "a row of values must have " + std::to_string(roof.sums) + " elements, got " + shape_of(values));
-    check(rounds >= 0, "rounds must be at least 0, got " + std::to_string(rounds));
+    check(columns_of(values, {}) == roof.sums, [&] {
+      return "a row of values must have " + std::to_string(roof.sums) + " elements, got " + shape_of(values);
+    });
+    check(rounds >= 0, [&] { return "rounds must be at least 0, got " + std::to_string(rounds); });
     for_rows(values, 1, [&](Index, Index offset) {
       roof.multiply_add(to + offset, static_cast<T>(factor), static_cast<T>(term), rounds);
     });
@@ -54,9 +56,10 @@ void multiply_add(py::array& values, double factor, double term, Index rounds) {
 void multiply_add_bf16(py::array& values, double factor, Index rounds) {
   float* to = output<float>(values, "values");
   const Bf16Kernels& roof = need_bf16();
-  check(columns_of(values, {}) == roof.sums,
-        "a row of values must have " + std::to_string(roof.sums) + " elements, got " + shape_of(values));
-  check(rounds >= 0, "rounds must be at least 0, got " + std::to_string(rounds));
+  check(columns_of(values, {}) == roof.sums, [&] {
+    return "a row of values must have " + std::to_string(roof.sums) + " elements, got " + shape_of(values);
+  });
+  check(rounds >= 0, [&] { return "rounds must be at least 0, got " + std::to_string(rounds); });
   for_rows(values, 1,
            [&](Index, Index offset) { roof.multiply_add(to + offset, static_cast<float>(factor), rounds); });
 }
