@@ -124,6 +124,17 @@ def test_a_plan_computes_the_bits_of_the_steps(optimizer, clip, isa, rng):
 
 @every_dtype
 @every_optimizer
+def test_a_vector_of_many_blocks_takes_the_steps_of_its_parts(optimizer, dtype, isa, rng):
+    """Blocks are gone through forwards in one step and backwards in the next: none twice, none not at all."""
+    w = rng.normal(0, 1, 50_003).astype(dtype)
+    gradients = gradients_of(rng, w.size, dtype, 3)
+    parts = zip(np.split(w, [4096, 45_056]), np.split(gradients, [4096, 45_056], axis=1), strict=True)
+    wanted = [run(optimizer, part, np.ascontiguousarray(of_part)) for part, of_part in parts]
+    assert_array_equal(run(optimizer, w, gradients), np.concatenate(wanted))
+
+
+@every_dtype
+@every_optimizer
 def test_threads_do_not_change_a_bit(optimizer, dtype, rng):
     n = 100_003
     w, gradients = rng.normal(0, 1, n).astype(dtype), gradients_of(rng, n, dtype, 2)

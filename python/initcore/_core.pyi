@@ -58,7 +58,7 @@ class Plan:
         ...
     def operations(self, segment: str) -> list:
         ...
-    def optimizer_step(self, segment: str, number: typing.SupportsInt | typing.SupportsIndex, parameters: Operand, gradients: Operand, slot_0: Operand, slot_1: Operand, slot_2: Operand, scalars: Operand, hyperparameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"], weight_decay: typing.SupportsFloat | typing.SupportsIndex, limit: typing.SupportsFloat | typing.SupportsIndex, starts: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], scales: Operand) -> None:
+    def optimizer_step(self, segment: str, number: typing.SupportsInt | typing.SupportsIndex, hyperparameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"], weight_decay: typing.SupportsFloat | typing.SupportsIndex, limit: typing.SupportsFloat | typing.SupportsIndex, parameters: Operand, gradients: Operand, slot_0: Operand, slot_1: Operand, slot_2: Operand, scalars: Operand, starts: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], scales: Operand) -> None:
         ...
     def penalty(self, segment: str, w: Operand, g: Operand, l1: typing.SupportsFloat | typing.SupportsIndex, l2: typing.SupportsFloat | typing.SupportsIndex, total: Operand) -> None:
         ...
@@ -160,7 +160,7 @@ def num_threads() -> int:
     """
     How many threads compute, the caller included.
     """
-def optimizer_step(number: typing.SupportsInt | typing.SupportsIndex, parameters: numpy.ndarray, gradients: numpy.ndarray, slots: collections.abc.Sequence[numpy.ndarray], scalars: numpy.ndarray | None, hyperparameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"], weight_decay: typing.SupportsFloat | typing.SupportsIndex, limit: typing.SupportsFloat | typing.SupportsIndex, starts: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], scales: numpy.ndarray | None, step: typing.SupportsInt | typing.SupportsIndex, learning_rate: typing.SupportsFloat | typing.SupportsIndex) -> None:
+def optimizer_step(number: typing.SupportsInt | typing.SupportsIndex, hyperparameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"], weight_decay: typing.SupportsFloat | typing.SupportsIndex, limit: typing.SupportsFloat | typing.SupportsIndex, parameters: numpy.ndarray, gradients: numpy.ndarray, slots: collections.abc.Sequence[numpy.ndarray], scalars: numpy.ndarray | None, starts: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], scales: numpy.ndarray | None, step: typing.SupportsInt | typing.SupportsIndex, learning_rate: typing.SupportsFloat | typing.SupportsIndex) -> None:
     ...
 def optimizers() -> list:
     """

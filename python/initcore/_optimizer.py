@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -36,6 +37,15 @@ RANGES: dict[str, dict[str, Any]] = {  # of hyperparameters, as check_number tak
     "weight_decay": {"low": 0},
 }
 CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+class _Settings(NamedTuple):
+    """What a compiled step takes first: the update rule, and what it does before (``Preliminary``)."""
+
+    number: int
+    hyperparameters: list[float]
+    weight_decay: float
+    limit: float
 
 
 @dataclass
@@ -184,7 +194,7 @@ class Optimizer:
             scalars=scalars,
             starts=starts,
             scales=scales,
-            **self._settings(),
+            **self._settings._asdict(),
         )
 
     def init(self, size: int, dtype: DTypeLike = np.float32) -> State:
@@ -216,16 +226,19 @@ class Optimizer:
         if self._norm is not None:
             scales = np.empty(len(starts))
             _core.gradient_scales(gradients, starts, self._norm, scales)
-        _core.optimizer_step(
-            parameters=parameters,
-            gradients=gradients,
-            slots=state.slots,
-            scalars=state.scalars,
-            starts=starts,
-            scales=scales,
-            step=state.step + 1,
-            learning_rate=self.learning_rates(state.step + 1, 1)[0],
-            **self._settings(),
+        rate = self.learning_rate
+        if callable(rate):
+            rate = self.learning_rates(state.step + 1, 1)[0]
+        _core.optimizer_step(  # by position: twelve names take as long as 6000 parameters
+            *self._settings,
+            parameters,
+            gradients,
+            state.slots,
+            state.scalars,
+            starts,
+            scales,
+            state.step + 1,
+            rate,
         )
         state.step += 1
 
@@ -238,11 +251,12 @@ class Optimizer:
             return [0]
         return sorted({0, *(offset for _, offset, _ in tensors)})
 
-    def _settings(self) -> dict[str, Any]:
+    @cached_property
+    def _settings(self) -> _Settings:
         values = [float(getattr(self, name)) for name in self.rule["hyperparameters"]]
-        return {
-            "number": self.rule["number"],
-            "hyperparameters": values + [0.0] * (_MOST_HYPERPARAMETERS - len(values)),
-            "weight_decay": float(self.weight_decay or 0),
-            "limit": np.inf if self.clipvalue is None else float(self.clipvalue),
-        }
+        return _Settings(
+            self.rule["number"],
+            values + [0.0] * (_MOST_HYPERPARAMETERS - len(values)),
+            float(self.weight_decay or 0),
+            np.inf if self.clipvalue is None else float(self.clipvalue),
+        )
