@@ -50,9 +50,9 @@ def bench_growth(benchmark, note, axis, threads):
     benchmark.group = "growth"
     works = {n: make(n) for n in (sizes if benchmark.enabled else sizes[:2])}
     calls = {n: runner(work, threads) for n, work in works.items()}
-    quick, rounds = plan_rounds(calls, 4.0) if benchmark.enabled else (set(), 1)
+    warm_ups, rounds = plan_rounds(calls, 4.0) if benchmark.enabled else (dict.fromkeys(calls, 0), 1)
     turns = []
-    benchmark.pedantic(lambda: turns.append(turn(calls, quick)), rounds=rounds)
+    benchmark.pedantic(lambda: turns.append(turn(calls, warm_ups)), rounds=rounds)
     if not benchmark.enabled:
         return
     rows, before = [[axis, "us per step", "GFLOP/s", "step / operations"]], None

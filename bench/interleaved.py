@@ -1,6 +1,17 @@
 """The timings of initcore.bench.interleaved under pytest-benchmark, which holds the clock for our side."""
 
-from initcore.bench.interleaved import OURS, Entry, Result, Unit, optional, plan_rounds, rate, time_per, turn
+from initcore.bench.interleaved import (
+    OURS,
+    Entry,
+    Result,
+    Unit,
+    optional,
+    plan_rounds,
+    rate,
+    repeat,
+    time_per,
+    turn,
+)
 
 __all__ = ["Entry", "Result", "Unit", "interleave", "optional", "rate", "time_per"]
 
@@ -10,13 +21,11 @@ def interleave(benchmark, entry, seconds):
     others, turns = entry.present, []
 
     def before_ours():
-        turns.append(turn(others, quick))
-        if OURS in quick:
-            entry.ours()
+        turns.append(turn(others, warm_ups))
+        repeat(entry.ours, warm_ups[OURS])
 
-    quick, rounds = set(), 1
-    if benchmark.enabled:
-        quick, rounds = plan_rounds({OURS: entry.ours, **others}, seconds)
+    calls = {OURS: entry.ours, **others}
+    warm_ups, rounds = plan_rounds(calls, seconds) if benchmark.enabled else (dict.fromkeys(calls, 0), 1)
     benchmark.pedantic(entry.ours, setup=before_ours, rounds=rounds)
     if not benchmark.enabled:
         return None

@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import statistics
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from time import perf_counter
 from typing import Any
 
@@ -18,6 +19,7 @@ OURS = "initcore"
 ROOF = "roof"
 ROUNDS = 7, 300  # at least, at most
 QUICK = 0.01  # seconds; of a longer call the first thousandths, with cold caches, do not matter
+WARM = 1e-4  # seconds
 
 Call = Callable[[], object]
 
@@ -154,6 +156,12 @@ def optional(module: str) -> Any:
     return importlib.import_module(module) if importlib.util.find_spec(module) else None
 
 
+def repeat(call: Call, times: int) -> None:
+    """Make a call some times."""
+    for _ in range(times):
+        call()
+
+
 def timed(call: Call) -> float:
     """Return the seconds of one call."""
     start = perf_counter()
@@ -161,23 +169,29 @@ def timed(call: Call) -> float:
     return perf_counter() - start
 
 
-def turn(calls: Mapping[str, Call], quick: Set[str] = frozenset()) -> dict[str, float]:
-    """Time each once; quick ones once more before it, which brings their data back into the cache."""
+def turn(calls: Mapping[str, Call], warm_ups: Mapping[str, int]) -> dict[str, float]:
+    """Time each once, after as many more calls of it as ``warm_ups`` says."""
     times = {}
     for name, call in calls.items():
-        if name in quick:
-            call()
+        repeat(call, warm_ups[name])
         times[name] = timed(call)
     return times
 
 
-def plan_rounds(calls: Mapping[str, Call], seconds: float, at_least: int = ROUNDS[0]) -> tuple[Set[str], int]:
-    """Warm all up; return which are quick, and how many rounds fit into some seconds."""
-    turn(calls)
-    times = turn(calls)
-    quick = {name for name, value in times.items() if value < QUICK}
-    cost = sum(value * (2 if name in quick else 1) for name, value in times.items())
-    return quick, int(min(max(seconds / max(cost, 1e-9), at_least), ROUNDS[1]))
+def plan_rounds(
+    calls: Mapping[str, Call], seconds: float, at_least: int = ROUNDS[0]
+) -> tuple[dict[str, int], int]:
+    """Return how often to call each before it is timed, and how many rounds fit into some seconds.
+
+    What takes less than ``QUICK`` is called for about ``WARM``, at least once, which brings its data back
+    into the cache that the others used: arrays that nearly fill one are not all there after a single pass.
+    """
+    once = dict.fromkeys(calls, 0)
+    turn(calls, once)
+    times = turn(calls, once)
+    warm_ups = {name: ceil(WARM / max(value, 1e-6)) if value < QUICK else 0 for name, value in times.items()}
+    cost = sum(value * (1 + warm_ups[name]) for name, value in times.items())
+    return warm_ups, int(min(max(seconds / max(cost, 1e-9), at_least), ROUNDS[1]))
 
 
 def measure(entry: Entry, seconds: float, at_least: int = ROUNDS[0]) -> Result:
@@ -188,5 +202,5 @@ def measure(entry: Entry, seconds: float, at_least: int = ROUNDS[0]) -> Result:
     ['initcore', 'other']
     """
     calls = {OURS: entry.ours, **entry.present}
-    quick, rounds = plan_rounds(calls, seconds, at_least)
-    return entry.result([turn(calls, quick) for _ in range(rounds)])
+    warm_ups, rounds = plan_rounds(calls, seconds, at_least)
+    return entry.result([turn(calls, warm_ups) for _ in range(rounds)])
