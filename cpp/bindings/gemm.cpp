@@ -64,8 +64,8 @@ class Prepared {
 void matmul(const std::string& layout, const py::array& a, const py::array& b, py::array& c, bool accumulate,
             const std::optional<py::array>& bias, const std::optional<py::array>& rows,
             std::optional<Index> activation_number, std::optional<Index> slope_number,
-            const std::optional<py::array>& x, const std::optional<py::array>& y, const Parameters& p,
-            bool bf16) {
+            const std::optional<py::array>& x, const std::optional<py::array>& y,
+            const std::optional<Parameters>& p, bool bf16) {
   with_dtype(dtype_of(a, "a"), [&]<typename T>() {
     const GemmKernels<T>* kernel = bf16 ? bf16_product<T>() : nullptr;
     Product<T> s;
@@ -105,7 +105,7 @@ void matmul(const std::string& layout, const py::array& a, const py::array& b, p
       check(y->size() == c.size() && (x ? x->size() == c.size() : !s.slope->slope_needs_input),
             "x and y must have the shape of c");
     }
-    std::copy(p.begin(), p.end(), s.parameters);
+    if (p) std::copy(p->begin(), p->end(), s.parameters);
     const py::gil_scoped_release nogil;
     Prepared<T>(s, kernel).run();
   });
@@ -175,7 +175,7 @@ void bind_gemm(py::module_& m) {
   m.def("matmul", &matmul, py::arg("layout"), py::arg("a"), py::arg("b"), py::arg("c"),
         py::arg("accumulate") = false, py::arg("bias") = py::none(), py::arg("rows") = py::none(),
         py::arg("activation") = py::none(), py::arg("slope") = py::none(), py::arg("x") = py::none(),
-        py::arg("y") = py::none(), py::arg("parameters") = Parameters{}, py::arg("bf16") = false);
+        py::arg("y") = py::none(), py::arg("parameters") = py::none(), py::arg("bf16") = false);
   plan_class(m).def("matmul", &plan_matmul, py::arg("segment"), py::arg("layout"), py::arg("a"), py::arg("b"),
                     py::arg("c"), py::arg("accumulate") = false, py::arg("bias") = py::none(),
                     py::arg("activation") = py::none(), py::arg("slope") = py::none(),

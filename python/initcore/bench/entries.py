@@ -21,7 +21,7 @@ from initcore.bench.in_numpy import pieces
 from initcore.bench.interleaved import Call, Entry, optional, rate, time_per
 from initcore.bench.networks import NETWORKS, Workload
 from initcore.bench.peers import IN_BF16, PEERS, Contestant, Initcore
-from initcore.plan import aligned_empty
+from initcore.plan import Plan, aligned_empty
 
 PRODUCTS = (  # m, n, k
     ("nn", 32, 128, 784),
@@ -33,6 +33,8 @@ PRODUCTS = (  # m, n, k
 )
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")
 PARAMETERS = 100_000, 10_000_000  # of an optimizer step: in the cache, and not
+
+IN_PLAN = "in a plan"
 
 _N = 1 << 16  # elements of an activation: 256 KB, in the second-level cache
 _ADAM = 12  # operations of a step of Adam for each parameter, roots and divisions included
@@ -81,26 +83,47 @@ def _runner(contestant: type[Contestant], work: Workload, threads: int) -> Call:
     return lambda: made.run(work.epochs)
 
 
-def product(layout: str, m: int, n: int, k: int, threads: int = 1, dtype: str = "float32") -> Entry:
-    """c = a b, with the layout of a and b: n as it is, t transposed. GFLOP/s; the roof is multiply-adds."""
+def product(
+    layout: str,
+    m: int,
+    n: int,
+    k: int,
+    threads: int = 1,
+    dtype: str = "float32",
+    work: float = 2e6,
+    in_plan: bool = False,
+) -> Entry:
+    """c = a b, with the layout of a and b: n as it is, t transposed. GFLOP/s; the roof is multiply-adds.
+
+    A call makes as many products as have about ``work`` operations: it shall not be all overhead. ``in_plan``
+    adds the same in a plan, as a training step makes it, to the others.
+    """
     rng, torch = np.random.default_rng(0), optional("torch")
     a = rng.standard_normal((k, m) if layout[0] == "t" else (m, k)).astype(dtype)
     b = rng.standard_normal((n, k) if layout[1] == "t" else (k, n)).astype(dtype)
     c, theirs = np.empty((2, m, n), dtype)
     left, right = (a.T if layout[0] == "t" else a), (b.T if layout[1] == "t" else b)
     flops = 2 * m * n * k
-    times = max(round(2e6 / flops), 1)  # a call shall not be all overhead of the call
-    in_torch = None
+    times = max(round(work / flops), 1)
+    others: dict[str, Call | None] = {
+        "NumPy": repeated(lambda: np.matmul(left, right, out=theirs), times),
+        "PyTorch": None,
+    }
     if torch is not None:
         torch.set_num_threads(threads)
         x, y, out = torch.from_numpy(left), torch.from_numpy(right), torch.from_numpy(theirs)
-        in_torch = repeated(lambda: torch.matmul(x, y, out=out), times)
+        others["PyTorch"] = repeated(lambda: torch.matmul(x, y, out=out), times)
+    if in_plan:
+        plan = Plan(batch_size=1, dtype=np.dtype(dtype))
+        plan.add("product", "matmul", layout=layout, a=plan.view(a), b=plan.view(b), c=plan.view(c))
+        plan.build()
+        others[IN_PLAN] = lambda: plan.run(["product"], rows=times)
     return Entry(
         "product m x n x k" + ("" if dtype == "float32" else f", {dtype}"),
         f"{m}x{n}x{k}-{layout}",
         rate("GFLOP/s", 1e-9 * flops * times),
         repeated(lambda: _core.matmul(layout, a, b, c), times),
-        {"NumPy": repeated(lambda: np.matmul(left, right, out=theirs), times), "PyTorch": in_torch},
+        others,
         roof.multiply_adds(flops * times, threads, dtype),
         flops * times,
         (a.nbytes + b.nbytes + c.nbytes) * times,
