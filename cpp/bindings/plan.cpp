@@ -16,10 +16,10 @@ py::list operations(const BoundPlan& plan, const std::string& segment) {
 }
 
 Input::Type type_of(const py::array& a) {
-  if (a.dtype().equal(py::dtype::of<float>())) return Input::Type::kFloat32;
-  if (a.dtype().equal(py::dtype::of<double>())) return Input::Type::kFloat64;
-  if (a.dtype().equal(py::dtype::of<std::uint8_t>())) return Input::Type::kUint8;
-  if (a.dtype().equal(py::dtype::of<std::int32_t>())) return Input::Type::kInt32;
+  if (holds<float>(a)) return Input::Type::kFloat32;
+  if (holds<double>(a)) return Input::Type::kFloat64;
+  if (holds<std::uint8_t>(a)) return Input::Type::kUint8;
+  if (holds<std::int32_t>(a)) return Input::Type::kInt32;
   throw py::type_error("input must be float32, float64, uint8 or int32, got " + describe(a));
 }
 

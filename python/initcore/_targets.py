@@ -15,7 +15,7 @@ def numbers(name: str, value: ArrayLike) -> NDArray[Any]:
         TypeError: ``value`` holds anything else.
         ValueError: its rows differ in length, or some values are masked.
     """
-    if np.ma.is_masked(value):
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} must not hold masked values: fill them, or leave out their rows")
     try:
         array = np.asarray(value)

@@ -360,7 +360,7 @@ class Network:
     def _examples(self, x: ArrayLike) -> Array:
         """Return ``x`` as a C-contiguous ``(n, columns)`` array of a dtype that the gather reads."""
         data = numbers("x", x)
-        if data.dtype not in (np.float32, np.float64, np.uint8):
+        if data.dtype.char not in "fdB":  # float32, float64, uint8
             data = data.astype(self.dtype)
         if data.ndim == 1 and self.input_shape == (1,):
             data = data[:, None]
@@ -372,7 +372,6 @@ class Network:
             elif math.prod(data.shape[1:]) == math.prod(self.input_shape):
                 hint = f" Its examples have as many numbers: write x.reshape(-1, {wanted})."
             raise ValueError(f"x must have shape (n, {wanted}), got {data.shape}.{hint}")
-        native = data.dtype.newbyteorder("=")
-        return np.ascontiguousarray(
-            data.astype(native, copy=False).reshape(len(data), math.prod(self.input_shape))
-        )
+        if not data.dtype.isnative:
+            data = data.astype(data.dtype.newbyteorder("="))
+        return np.ascontiguousarray(data.reshape(len(data), math.prod(self.input_shape)))

@@ -119,10 +119,20 @@ class Plan:
             arguments = {name: _operand(value) for name, value in operation.arguments.items()}
             getattr(self.core, operation.name)(operation.segment, **arguments)
 
-    def run(self, segments: Sequence[str], rows: int, **inputs: Any) -> None:
+    def run(
+        self,
+        segments: Sequence[str],
+        rows: int,
+        *,
+        inputs: dict[str, NDArray[Any]] | None = None,
+        order: NDArray[np.int64] | None = None,
+        learning_rates: NDArray[np.float64] | None = None,
+        step: int = 1,
+    ) -> None:
         """Run ``segments`` once over ``rows`` examples, to the end."""
-        self.core.start(list(segments), rows, **inputs)
-        while self.core.advance(self.core.total, 0.1) < self.core.total:
+        self.core.start(segments, rows, inputs or {}, order, learning_rates, step)
+        total = self.core.total
+        while self.core.advance(total, 0.1) < total:
             pass  # back in Python every 0.1 s, where Ctrl-C is heard
 
     def _new(self, buffer: Buffer) -> Buffer:
