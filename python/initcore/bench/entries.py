@@ -95,13 +95,23 @@ def product(
 ) -> Entry:
     """c = a b, with the layout of a and b: n as it is, t transposed. GFLOP/s; the roof is multiply-adds.
 
-    A call makes as many products as have about ``work`` operations: it shall not be all overhead. ``in_plan``
-    adds the same in a plan, as a training step makes it, to the others.
+    All matrices start on a cache line, as the tensors of a network do, here and in PyTorch. A call makes as
+    many products as have about ``work`` operations: it shall not be all overhead. ``in_plan`` adds the same
+    in a plan, as a training step makes it, to the others.
     """
-    rng, torch = np.random.default_rng(0), optional("torch")
-    a = rng.standard_normal((k, m) if layout[0] == "t" else (m, k)).astype(dtype)
-    b = rng.standard_normal((n, k) if layout[1] == "t" else (k, n)).astype(dtype)
-    c, theirs = np.empty((2, m, n), dtype)
+    torch = optional("torch")
+    a, b, c, theirs = (
+        aligned_empty(rows * columns, dtype).reshape(rows, columns)
+        for rows, columns in (
+            (k, m) if layout[0] == "t" else (m, k),
+            (n, k) if layout[1] == "t" else (k, n),
+            (m, n),
+            (m, n),
+        )
+    )
+    rng = np.random.default_rng(0)
+    for operand in (a, b):
+        operand[:] = rng.standard_normal(operand.shape)
     left, right = (a.T if layout[0] == "t" else a), (b.T if layout[1] == "t" else b)
     flops = 2 * m * n * k
     times = max(round(work / flops), 1)
