@@ -52,14 +52,17 @@ bool has_one_column(const Product<T>& s) {
 }
 
 /// Whether the columns of c are so few that scalar products along k are faster than vectors along its rows,
-/// the last of them mostly empty. Counted per row of c in eighths of a multiply-add: a vector of a scalar
-/// product takes ten, adding up its lanes 16, and where b lies along n, transposing an element of it twelve.
+/// the last of them mostly empty. Counted in eighths of a multiply-add, as measured on AVX2 and AVX-512: of a
+/// scalar product each vector takes eight and adding up the lanes 20; where b lies along n, transposing an
+/// element of it takes nine; and rows are computed by fours at least.
 template <typename T>
 bool has_few_columns(const Product<T>& s) {
   constexpr Index kW = kLanes<T>;
   if (s.layout == Layout::kTN || s.k < kW || s.n >= (s.layout == Layout::kNT ? 2 * kW : kW)) return false;
-  const Index transposition = s.layout == Layout::kNT ? 0 : 12 * s.n * s.k;  // for all rows of c together
-  return s.m * s.n * (10 * s.k / kW + 16) + transposition < s.m * ((s.n + kW - 1) / kW) * 8 * s.k;
+  const auto parts_of = [](Index n, Index step) { return (n + step - 1) / step; };
+  const Index products = s.m * s.n * (8 * parts_of(s.k, kW) + 20);
+  const Index transposition = s.layout == Layout::kNT ? 0 : 9 * s.n * s.k;
+  return products + transposition < 4 * parts_of(s.m, 4) * parts_of(s.n, kW) * 8 * s.k;
 }
 
 template <typename T>
