@@ -22,9 +22,13 @@ class ThreadTrial {
       return;
     }
     if (phase_ != kKeep) best_[phase_] = std::min(best_[phase_], seconds);
-    if (++steps_ < (phase_ == kKeep ? kKept : kTries)) return;
+    if (++steps_ < (phase_ == kKeep ? kept_ : kTries)) return;
     steps_ = 0;
-    if (phase_ == kTryAlone) alone_ = best_[kTryAlone] < best_[kTryTogether];
+    if (phase_ == kTryAlone) {
+      const bool again = alone_;
+      alone_ = best_[kTryAlone] < best_[kTryTogether];
+      kept_ = again && alone_ ? std::min(2 * kept_, kLongestKept) : kKept;
+    }
     if (phase_ == kKeep) best_[kTryTogether] = best_[kTryAlone] = kNever;
     phase_ = phase_ == kKeep ? kTryTogether : phase_ + 1;
   }
@@ -35,13 +39,17 @@ class ThreadTrial {
   // Of some tries the shortest counts: the first ones find the data in the other processor's cache.
   static constexpr int kTries = 4, kKept = 64 * kTries;
 
+  // A step together that does not pay may take several times as long; so the more often that was seen in a
+  // row, the less often it is tried.
+  static constexpr int kLongestKept = 16 * kKept;
+
   // A step that takes longer than so many seconds together is long enough for threads to pay wherever they
   // are.
   static constexpr double kLong = 1e-3;
 
   static constexpr double kNever = std::numeric_limits<double>::infinity();
 
-  int phase_ = kTryTogether, steps_ = 0;
+  int phase_ = kTryTogether, steps_ = 0, kept_ = kKept;
   bool alone_ = false;
   double best_[2] = {kNever, kNever};
 };
