@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from initcore._optimizer import Optimizer
 from initcore.bench import elementwise
 from initcore.bench.in_numpy import adam as numpy_adam
 from initcore.bench.in_numpy import pieces
-from initcore.bench.interleaved import Call, Entry, optional, rate, time_per
+from initcore.bench.interleaved import Call, Entry, optional, rate, repeat, time_per
 from initcore.bench.networks import NETWORKS, Workload
 from initcore.bench.peers import IN_BF16, PEERS, Contestant, Initcore
 from initcore.plan import Plan, aligned_empty
@@ -143,14 +144,7 @@ def product(
 
 def repeated(call: Callable[[], object], times: int) -> Call:
     """Return a call that makes some calls."""
-    if times == 1:
-        return call
-
-    def run() -> None:
-        for _ in range(times):
-            call()
-
-    return run
+    return call if times == 1 else partial(repeat, call, times)
 
 
 def activation(name: str, threads: int = 1) -> Entry:
