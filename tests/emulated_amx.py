@@ -57,7 +57,7 @@ def library() -> ctypes.CDLL:
         loaded = ctypes.CDLL(str(target))
     pointer, index, flag = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_bool
     loaded.product.argtypes = [ctypes.c_int, *[index] * 3, pointer, index, *[pointer] * 2, flag]
-    loaded.product.argtypes += [pointer, pointer, flag, flag, pointer, index]
+    loaded.product.argtypes += [pointer, flag, flag, pointer, index]
     loaded.roof_multiply_add.argtypes = [pointer, ctypes.c_float, index]
     loaded.lose.argtypes = [ctypes.c_long, flag, flag]
     loaded.foreign_configuration_survives.argtypes = [pointer]
@@ -67,13 +67,12 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
-def matmul(layout, a, b, c, accumulate=False, bias=None, rows=None, activation=None, slope=None, y=None):
+def matmul(layout, a, b, c, accumulate=False, bias=None, activation=None, slope=None, y=None):
     """Do what _core.matmul does, with relu for any activation."""
-    count = len(rows) if rows is not None else a.shape[0]
-    k = count if layout == "tn" else a.shape[1]
+    k = a.shape[0 if layout == "tn" else 1]
     y = None if y is None else np.ascontiguousarray(y)
     released = library().product(
-        LAYOUTS.index(layout), *c.shape, k, at(a), a.shape[1], at(b), at(c), accumulate, at(bias), at(rows),
+        LAYOUTS.index(layout), *c.shape, k, at(a), a.shape[1], at(b), at(c), accumulate, at(bias),
         activation is not None, slope is not None, at(y), _core.num_threads(),
     )  # fmt: skip
     assert released, "the tiles outlive the call"
@@ -83,5 +82,5 @@ def at(array):
     """Return where the elements of an array are."""
     if array is None:
         return None
-    assert array.flags.c_contiguous and array.dtype in (np.float32, np.int64)
+    assert array.flags.c_contiguous and array.dtype == np.float32
     return array.ctypes.data

@@ -154,32 +154,14 @@ def test_slope_multiplies_the_finished_product(kernel, layout, accumulate, rng):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_rows_are_gathered_out_of_a_data_set(kernel, layout, rng):
-    """Also few of them, many times the same ones, and more than a panel of b holds."""
-    for count, columns, n in itertools.product([0, 1, 20, 300], [0, 1, 33], [0, 1, 12, 65]):
-        data = rng.normal(size=(50, columns)).astype(kernel.dtype)
-        rows = rng.integers(0, 50, count)
-        taken = data[rows]
-        m, k = (columns, count) if layout == "tn" else (count, columns)
-        _, b = operands(layout, m, n, k, kernel.dtype, rng)
-        c = np.full((m, n), np.nan, kernel.dtype)
-        kernel(layout, data, b, c, rows=rows)
-        assert_close(c, kernel.product(layout, taken, b), kernel.bound(layout, taken, b))
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("epilogue", ["none", "bias", "slope", "rows"])
+@pytest.mark.parametrize("epilogue", ["none", "bias", "slope"])
 def test_operands_that_no_near_cache_holds(kernel, layout, epilogue, rng):
     """More rows, longer sums and more bytes of a than are packed, or read without fetching, at a time."""
     m, n, k = 303, 139, 1031
     a, b = operands(layout, m, n, k, kernel.dtype, rng)
     c = np.full((m, n), np.nan, kernel.dtype)
     eps = np.finfo(kernel.dtype).eps
-    if epilogue == "rows":
-        rows = rng.permutation(len(a))
-        kernel(layout, a, b, c, rows=rows)
-        a, extra = a[rows], 0
-    elif epilogue == "slope":
+    if epilogue == "slope":
         c, y = (rng.normal(size=(m, n)).astype(kernel.dtype) for _ in range(2))
         extra = c.astype(np.float64)
         kernel(layout, a, b, c, accumulate=True, slope=NUMBER["relu"], y=y)
@@ -276,7 +258,6 @@ def test_rows_beside_few_columns_are_equal_too(kernel, layout, columns, rng):
         ({"b": np.zeros((3, 5))}, ["float32", "float64"]),
         ({"a": np.zeros((2, 6), np.float32)[:, ::2]}, ["contiguous"]),
         ({"bias": np.zeros(4, np.float32)}, ["bias"]),
-        ({"rows": np.array([0, 2])}, ["rows", "[0, 2)"]),
         ({"activation": 1, "slope": 1}, ["exclude"]),
         ({"activation": 10_000}, ["10000"]),
         ({"slope": NUMBER["gelu"], "y": np.zeros((2, 5), np.float32)}, ["x and y"]),

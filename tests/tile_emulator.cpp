@@ -231,13 +231,12 @@ extern "C" {
 /// The product as initcore::Product describes it, contiguous, its units in so many pieces. Returns whether
 /// the tiles are released behind it.
 bool product(int layout, Index m, Index n, Index k, const float* a, Index a_columns, const float* b, float* c,
-             bool accumulate, const float* bias, const std::int64_t* rows, bool activation, bool slope,
-             const float* y, Index pieces) {
+             bool accumulate, const float* bias, bool activation, bool slope, const float* y, Index pieces) {
   initcore::Product<float> s;
   s.layout = static_cast<initcore::Layout>(layout);
   s.m = m, s.n = n, s.k = k;
   s.a = a, s.lda = a_columns, s.b = b, s.ldb = s.layout == initcore::Layout::kNT ? k : n, s.c = c, s.ldc = n;
-  s.accumulate = accumulate, s.bias = bias, s.rows = rows, s.y = y;
+  s.accumulate = accumulate, s.bias = bias, s.y = y;
   if (activation) s.activation = &kRelu;
   if (slope) s.slope = &kRelu;
   const Emulation emulation;
@@ -274,7 +273,7 @@ bool foreign_configuration_survives(float* c) {
   foreign.palette = 1, foreign.rows[3] = 5, foreign.bytes[3] = 8;
   asm volatile("ldtilecfg %0" : : "m"(foreign) : "memory");
   const float one = 1;
-  product(0, 1, 1, 1, &one, 1, &one, c, false, nullptr, nullptr, false, false, nullptr, 1);
+  product(0, 1, 1, 1, &one, 1, &one, c, false, nullptr, false, false, nullptr, 1);
   const Emulation again;
   asm volatile("sttilecfg %0" : "=m"(after) : : "memory");
   asm volatile("tilerelease" : : : "memory");

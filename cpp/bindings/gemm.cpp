@@ -62,10 +62,9 @@ class Prepared {
 };
 
 void matmul(const std::string& layout, const py::array& a, const py::array& b, py::array& c, bool accumulate,
-            const std::optional<py::array>& bias, const std::optional<py::array>& rows,
-            std::optional<Index> activation_number, std::optional<Index> slope_number,
-            const std::optional<py::array>& x, const std::optional<py::array>& y,
-            const std::optional<Parameters>& p, bool bf16) {
+            const std::optional<py::array>& bias, std::optional<Index> activation_number,
+            std::optional<Index> slope_number, const std::optional<py::array>& x,
+            const std::optional<py::array>& y, const std::optional<Parameters>& p, bool bf16) {
   with_dtype(dtype_of(a, "a"), [&]<typename T>() {
     const GemmKernels<T>* kernel = bf16 ? bf16_product<T>() : nullptr;
     Product<T> s;
@@ -73,9 +72,8 @@ void matmul(const std::string& layout, const py::array& a, const py::array& b, p
     s.a = input<T>(a, "a"), s.b = input<T>(b, "b"), s.c = output<T>(c, "c");
     check(a.ndim() == 2 && b.ndim() == 2 && c.ndim() == 2, "a, b and c must have two axes");
     const bool transposed_a = s.layout == Layout::kTN, transposed_b = s.layout == Layout::kNT;
-    const Index a_rows = rows ? rows->size() : a.shape(0);
-    s.m = transposed_a ? a.shape(1) : a_rows;
-    s.k = transposed_a ? a_rows : a.shape(1);
+    s.m = a.shape(transposed_a ? 1 : 0);
+    s.k = a.shape(transposed_a ? 0 : 1);
     s.n = transposed_b ? b.shape(0) : b.shape(1);
     check((transposed_b ? b.shape(1) : b.shape(0)) == s.k && c.shape(0) == s.m && c.shape(1) == s.n, [&] {
       return "a, b and c must fit the layout '" + layout + "', got " + shape_of(a) + ", " + shape_of(b) +
@@ -88,12 +86,6 @@ void matmul(const std::string& layout, const py::array& a, const py::array& b, p
       s.bias = input<T>(*bias, "bias");
       check(bias->size() == s.n, "bias must have one element per column of c");
       check(!accumulate, "bias and accumulate exclude each other");
-    }
-    if (rows) {
-      s.rows = input<std::int64_t>(*rows, "rows");
-      for (Index r = 0; r < rows->size(); ++r)
-        check(0 <= s.rows[r] && s.rows[r] < a.shape(0),
-              [&] { return "rows must lie in [0, " + std::to_string(a.shape(0)) + ")"; });
     }
     check(!(activation_number && slope_number), "activation and slope exclude each other");
     if (activation_number) s.activation = &activation<T>(*activation_number);
@@ -173,9 +165,9 @@ void plan_matmul(BoundPlan& plan, const std::string& segment, const std::string&
 
 void bind_gemm(py::module_& m) {
   m.def("matmul", &matmul, py::arg("layout"), py::arg("a"), py::arg("b"), py::arg("c"),
-        py::arg("accumulate") = false, py::arg("bias") = py::none(), py::arg("rows") = py::none(),
-        py::arg("activation") = py::none(), py::arg("slope") = py::none(), py::arg("x") = py::none(),
-        py::arg("y") = py::none(), py::arg("parameters") = py::none(), py::arg("bf16") = false);
+        py::arg("accumulate") = false, py::arg("bias") = py::none(), py::arg("activation") = py::none(),
+        py::arg("slope") = py::none(), py::arg("x") = py::none(), py::arg("y") = py::none(),
+        py::arg("parameters") = py::none(), py::arg("bf16") = false);
   plan_class(m).def("matmul", &plan_matmul, py::arg("segment"), py::arg("layout"), py::arg("a"), py::arg("b"),
                     py::arg("c"), py::arg("accumulate") = false, py::arg("bias") = py::none(),
                     py::arg("activation") = py::none(), py::arg("slope") = py::none(),

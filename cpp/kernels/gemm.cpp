@@ -20,7 +20,7 @@ inline constexpr Index kNarrow = 10;
 
 template <typename T>
 bool is_narrow(const Product<T>& s) {
-  return s.layout == Layout::kTN && s.n <= kNarrow && s.n % kLanes<T> != 0 && s.m >= kLanes<T> && !s.rows &&
+  return s.layout == Layout::kTN && s.n <= kNarrow && s.n % kLanes<T> != 0 && s.m >= kLanes<T> &&
          !s.accumulate && !s.bias;
 }
 
@@ -69,7 +69,7 @@ Index flat_parts(const Product<T>& s) {
 /// of the cache; against that stand the lanes that each way leaves empty.
 template <typename T>
 bool is_flat(const Product<T>& s) {
-  if (s.layout != Layout::kNT || s.rows || s.bias) return false;
+  if (s.layout != Layout::kNT || s.bias) return false;
   constexpr Index kTransposed = 5, kWritten = 6, kWrittenFar = 15;  // measured, on AVX2 and AVX-512
   const auto empty = [](Index n) { return (kLanes<T> - n % kLanes<T>) % kLanes<T>; };
   const Index written = s.ldc * Index(sizeof(T)) % kPage == 0 ? kWrittenFar : kWritten;
@@ -140,7 +140,7 @@ Way<T> way_of_whole(const Product<T>& s) {
   const Index units = count_units(s, kBlock, columns(s));
   if (s.layout != Layout::kTN) return {units, run_panels<T, RowsOfA>};
   if (is_blocked(s, s.n)) return {units, run_far_columns<T>};
-  return {units, s.rows ? run_panels<T, GatheredColumnsOfA> : run_panels<T, ColumnsOfA>};
+  return {units, run_panels<T, ColumnsOfA>};
 }
 
 /// Elements of a from which cutting a product in two pays for itself.

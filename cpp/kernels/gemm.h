@@ -26,9 +26,8 @@ struct Product {
   Index ldb = 0;
   T* c = nullptr;
   Index ldc = 0;
-  bool accumulate = false;             // c += a b instead
-  const T* bias = nullptr;             // (n), added to every row
-  const std::int64_t* rows = nullptr;  // row r of a is stored at row rows[r]: a batch out of a data set
+  bool accumulate = false;  // c += a b instead
+  const T* bias = nullptr;  // (n), added to every row
   const Activation<T>* activation = nullptr;
   const Activation<T>* slope = nullptr;
   const T* x = nullptr;

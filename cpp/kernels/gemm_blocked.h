@@ -93,7 +93,7 @@ void run_block(const Product<T>& s, Index j0, Index width) {
 
 template <typename T>
 bool is_blocked(const Product<T>& s, Index width) {
-  return s.layout == Layout::kTN && !s.rows && s.m * s.k * Index(sizeof(T)) >= kFar && s.k >= kLong &&
+  return s.layout == Layout::kTN && s.m * s.k * Index(sizeof(T)) >= kFar && s.k >= kLong &&
          width >= kManyPanels * kColumns<T>;
 }
 

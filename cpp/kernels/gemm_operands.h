@@ -27,15 +27,9 @@ struct RowsOfA {
   static constexpr Index kDeepest = kPackedDepth;
   const T* row[kRows];
   Index next;  // to what the next tile reads
-  RowsOfA(const Product<T>& s, Index i0, Index p0)
-      : next(s.rows || i0 + 2 * kRows > s.m ? 0 : kRows * s.lda) {
-    const T* const a = s.a + p0;
-    if (s.rows) {
-      for (int i = 0; i < kRows; ++i) row[i] = a + s.rows[i0 + i] * s.lda;
-    } else {
-      row[0] = a + i0 * s.lda;
-      for (int i = 1; i < kRows; ++i) row[i] = row[i - 1] + s.lda;
-    }
+  RowsOfA(const Product<T>& s, Index i0, Index p0) : next(i0 + 2 * kRows > s.m ? 0 : kRows * s.lda) {
+    row[0] = s.a + i0 * s.lda + p0;
+    for (int i = 1; i < kRows; ++i) row[i] = row[i - 1] + s.lda;
   }
   Index at(Index p) const { return held(p); }  // else each row has a pointer to advance
   T operator()(int i, Index at) const { return row[i][at]; }
@@ -53,18 +47,6 @@ struct ColumnsOfA {
   Index lda;
   ColumnsOfA(const Product<T>& s, Index i0, Index p0) : a(s.a + p0 * s.lda + i0), lda(s.lda) {}
   Index at(Index p) const { return p * lda; }
-  T operator()(int i, Index at) const { return a[at + i]; }
-  INITCORE_INLINE void fetch_next(Index at) const { __builtin_prefetch(a + at + kInLine<T>); }
-};
-
-template <typename T, int kRows>
-struct GatheredColumnsOfA {
-  static constexpr Index kDeepest = kColumnDepth;
-  const T* a;
-  const std::int64_t* rows;
-  Index lda;
-  GatheredColumnsOfA(const Product<T>& s, Index i0, Index p0) : a(s.a + i0), rows(s.rows + p0), lda(s.lda) {}
-  Index at(Index p) const { return rows[p] * lda; }
   T operator()(int i, Index at) const { return a[at + i]; }
   INITCORE_INLINE void fetch_next(Index at) const { __builtin_prefetch(a + at + kInLine<T>); }
 };

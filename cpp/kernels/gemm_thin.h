@@ -25,13 +25,9 @@ struct Thin {
   using Sums = ShortVector<T, kSumColumns<T>>;
   Product<T> s;
   Index bias_step = 1;
-  const std::int64_t* b_rows = nullptr;  // where the rows of b are, if they are not in order
 
-  T a(Index i, Index p) const {
-    return s.layout == Layout::kTN ? s.a[(s.rows ? s.rows[p] : p) * s.lda + i]
-                                   : s.a[(s.rows ? s.rows[i] : i) * s.lda + p];
-  }
-  const T* b(Index row) const { return s.b + (b_rows ? b_rows[row] : row) * s.ldb; }
+  T a(Index i, Index p) const { return s.layout == Layout::kTN ? s.a[p * s.lda + i] : s.a[i * s.lda + p]; }
+  const T* b(Index row) const { return s.b + row * s.ldb; }
 
   /// What elements (i, j) to (i, j + kCount) are before the product is added; of the others nothing is said.
   template <int kCount>
@@ -74,11 +70,11 @@ bool is_thin(const Product<T>& s) {
 template <typename T>
 Thin<T> thin(const Product<T>& s) {
   if (!has_one_column(s) || s.m <= 1) return {s};
-  Thin<T> result{s, 0, s.rows};
+  Thin<T> result{s, 0};
   Product<T>& turned = result.s;
   turned.layout = s.layout == Layout::kTN ? Layout::kNN : Layout::kNT;
   turned.m = 1, turned.n = s.m, turned.ldc = s.m;
-  turned.a = s.b, turned.lda = s.k, turned.rows = nullptr;
+  turned.a = s.b, turned.lda = s.k;
   turned.b = s.a, turned.ldb = s.lda;
   return result;
 }
@@ -123,7 +119,7 @@ INITCORE_INLINE void dots(const Thin<T>& t, Index i0, Index j0) {
   Vector<T> sum[kRows][4];
 #pragma GCC unroll 4
   for (int i = 0; i < kRows; ++i) {
-    a[i] = t.s.a + (t.s.rows ? t.s.rows[i0 + i] : i0 + i) * t.s.lda;
+    a[i] = t.s.a + (i0 + i) * t.s.lda;
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) sum[i][j] = Vector<T>{};
   }

@@ -146,7 +146,7 @@ def losses() -> list:
     """
     Every loss: number, name, formula, source, parameters, whether targets are classes.
     """
-def matmul(layout: str, a: numpy.ndarray, b: numpy.ndarray, c: numpy.ndarray, accumulate: bool = False, bias: numpy.ndarray | None = None, rows: numpy.ndarray | None = None, activation: typing.SupportsInt | typing.SupportsIndex | None = None, slope: typing.SupportsInt | typing.SupportsIndex | None = None, x: numpy.ndarray | None = None, y: numpy.ndarray | None = None, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"] | None = None, bf16: bool = False) -> None:
+def matmul(layout: str, a: numpy.ndarray, b: numpy.ndarray, c: numpy.ndarray, accumulate: bool = False, bias: numpy.ndarray | None = None, activation: typing.SupportsInt | typing.SupportsIndex | None = None, slope: typing.SupportsInt | typing.SupportsIndex | None = None, x: numpy.ndarray | None = None, y: numpy.ndarray | None = None, parameters: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"] | None = None, bf16: bool = False) -> None:
     ...
 def metrics() -> list:
     """

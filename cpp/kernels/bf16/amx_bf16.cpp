@@ -43,13 +43,13 @@ struct Amx {
   static void pack_a(const Product<float>& s, Index i0, Index i1, Index p0, Index depth, Pair* a) {
     if (s.layout != Layout::kTN) {
       for (Index i = i0; i < i1; ++i)
-        pack_row(s.a + (s.rows ? s.rows[i] : i) * s.lda + p0, depth, a + (i - i0) * kSide, kRows * kSide);
+        pack_row(s.a + i * s.lda + p0, depth, a + (i - i0) * kSide, kRows * kSide);
       return;
     }
     for (Index p = 0; p < depth; p += 2 * kStep, a += kRows * kSide)
       for (Index i = 0; i < i1 - i0; i += kSide) {
         alignas(64) Pair block[kSide * kSide] = {};
-        pack_rows<1>(s.a + i0 + i, s.lda, s.rows, p0 + p, min(2 * kStep, depth - p), i1 - i0 - i, block);
+        pack_rows<1>(s.a + i0 + i, s.lda, p0 + p, min(2 * kStep, depth - p), i1 - i0 - i, block);
         Pairs row[kSide];
 #pragma GCC unroll 16
         for (int q = 0; q < kSide; ++q) row[q] = load(block + q * kSide);
@@ -63,7 +63,7 @@ struct Amx {
     if (s.layout == Layout::kNT) {
       pack_columns<kWide / kW>(s.b + j0 * s.ldb + p0, s.ldb, depth, width, b);
     } else {
-      pack_rows<kWide / kW>(s.b + j0, s.ldb, nullptr, p0, depth, width, b);
+      pack_rows<kWide / kW>(s.b + j0, s.ldb, p0, depth, width, b);
       for (Index pair = (depth + 1) / 2; pair % kStep; ++pair)  // the rest of the last step
         for (Index j = 0; j < kWide; j += kW) store(b + pair * kWide + j, Pairs{});
     }

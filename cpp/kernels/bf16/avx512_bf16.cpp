@@ -97,10 +97,9 @@ struct Avx512 {
 
   static void pack_a(const Product<float>& s, Index i0, Index i1, Index p0, Index depth, Pair* a) {
     if (s.layout == Layout::kTN) {
-      pack_rows<kRows / kW>(s.a + i0, s.lda, s.rows, p0, depth, i1 - i0, a);
+      pack_rows<kRows / kW>(s.a + i0, s.lda, p0, depth, i1 - i0, a);
     } else {
-      for (Index i = i0; i < i1; ++i)
-        pack_row(s.a + (s.rows ? s.rows[i] : i) * s.lda + p0, depth, a + (i - i0) * kPairs);
+      for (Index i = i0; i < i1; ++i) pack_row(s.a + i * s.lda + p0, depth, a + (i - i0) * kPairs);
     }
   }
 
@@ -109,7 +108,7 @@ struct Avx512 {
       if (s.layout == Layout::kNT) {
         pack_columns<kVecs>(s.b + j0 * s.ldb + p0, s.ldb, depth, width, b);
       } else {
-        pack_rows<kVecs>(s.b + j0, s.ldb, nullptr, p0, depth, width, b);
+        pack_rows<kVecs>(s.b + j0, s.ldb, p0, depth, width, b);
       }
     });
   }

@@ -50,17 +50,14 @@ inline Words zip(Words both, std::index_sequence<kWord...>) {
 }
 
 /// Rounds rows [p0, p0 + depth) of a matrix, `width` elements from `from` on, into rows of kVecs vectors of
-/// pairs. Row p begins at from + (rows ? rows[p] : p) * stride. What lies behind the ends is 0.
+/// pairs. Row p begins at from + p * stride. What lies behind the ends is 0.
 template <int kVecs>
-inline void pack_rows(const float* from, Index stride, const std::int64_t* rows, Index p0, Index depth,
-                      Index width, Pair* packed) {
-  const auto row = [=](Index p) { return from + (rows ? rows[p0 + p] : p0 + p) * stride; };
-  // Of rows that are gathered, no further than the last one of these: `rows` may end there.
-  const auto ahead = [=](Index p) { return row(rows ? min(p + kAhead, depth - 1) : p + kAhead); };
+inline void pack_rows(const float* from, Index stride, Index p0, Index depth, Index width, Pair* packed) {
+  const auto row = [=](Index p) { return from + (p0 + p) * stride; };
   for (Index p = 0; p < depth; p += 2, packed += kVecs * kW) {
     const bool odd = p + 1 == depth;
     const float *low = row(p), *high = odd ? low : row(p + 1);
-    const float *next_low = ahead(p), *next_high = ahead(p + 1);
+    const float *next_low = row(p + kAhead), *next_high = row(p + 1 + kAhead);
 #pragma GCC unroll 4
     for (int j = 0; j < kVecs; ++j) {
       const __mmask16 mask = first(width - j * kW);
