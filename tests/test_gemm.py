@@ -103,6 +103,16 @@ def test_every_size_and_tail(kernel, layout, rng):
         + [(1, 1100, 33), (1100, 1, 33), (2, 513, 9), (3, 130, 31), (7, 101, 30), (8, 40, 70)]  # few rows
         + [(300, 2, 5), (257, 3, 40), (131, 6, 9), (300, 10, 33), (128, 4, 0), (32, 2, 16)]  # few columns
         + [(12, 70, 90), (32, 130, 1100), (80, 900, 900)]  # few rows beside a large b
+        + [
+            (1, 1, 300),
+            (1, 61, 40),
+            (61, 1, 40),
+            (1, 300, 2),
+            (300, 1, 2),
+            (40, 70, 1),
+            (70, 40, 3),
+        ]  # one or few
+        + [(51, 1024, 3), (9, 2048, 8), (20, 1024, 1)]  # short sums, rows of c whole pages apart
     )
     for m, n, k in sizes:
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
@@ -121,7 +131,7 @@ def test_sums_longer_than_one_packed_panel(kernel, layout, k, rng):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(9, 21, 200), (16, 150, 2100)])
+@pytest.mark.parametrize("shape", [(9, 21, 200), (16, 150, 2100), (1, 61, 40), (300, 1, 9), (300, 2, 40)])
 def test_accumulate_adds_to_what_is_there(kernel, layout, shape, rng):
     a, b = operands(layout, *shape, kernel.dtype, rng)
     c = rng.normal(size=shape[:2]).astype(kernel.dtype)
@@ -132,7 +142,9 @@ def test_accumulate_adds_to_what_is_there(kernel, layout, shape, rng):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_bias_and_activation_are_applied_once_at_the_end(kernel, layout, rng):
-    for m, n, k in itertools.product([0, 1, 11, 50], [0, 1, 2, 10, 64, 100, 600], [0, 1, 5, 17, 300]):
+    for m, n, k in itertools.product(
+        [0, 1, 11, 50, 300], [0, 1, 2, 10, 64, 100, 600, 1024], [0, 1, 5, 17, 300]
+    ):
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
         bias = rng.normal(size=n).astype(kernel.dtype)
         c = np.full((m, n), np.nan, kernel.dtype)

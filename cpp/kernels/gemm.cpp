@@ -3,13 +3,15 @@
 // c is cut into panels of kColumns columns and blocks of kBlock rows; a unit of work is one block of one
 // panel (gemm_panel.h). An element of c is always summed over k in the same order, so neither threads nor
 // tiles change its bits. Where c is narrow (few columns) or flat (few rows, beside a large b that would have
-// to be transposed), c^T is computed instead; few scalar products are in gemm_thin.h, and what reads columns
-// of a large a is in gemm_blocked.h.
+// to be transposed), c^T is computed instead; scalar products are in gemm_dots.h, what has a single row in
+// gemm_row.h, and what reads columns of a large a in gemm_blocked.h.
 #include "kernels/gemm.h"
 
 #include "kernels/both.h"
 #include "kernels/gemm_blocked.h"
-#include "kernels/gemm_thin.h"
+#include "kernels/gemm_dots.h"
+#include "kernels/gemm_row.h"
+#include "kernels/gemm_shallow.h"
 #include "kernels/gemm_transpose.h"
 
 namespace initcore::INITCORE_ISA {
@@ -20,8 +22,8 @@ inline constexpr Index kNarrow = 10;
 
 template <typename T>
 bool is_narrow(const Product<T>& s) {
-  return s.layout == Layout::kTN && s.n <= kNarrow && s.n % kLanes<T> != 0 && s.m >= kLanes<T> &&
-         !s.accumulate && !s.bias;
+  return s.layout == Layout::kTN && s.n <= kNarrow && s.n % kLanes<T> != 0 && s.m > s.n && !s.accumulate &&
+         !s.bias;
 }
 
 /// The rows [j0, ...) of a narrow c as columns: c^T = b^T a^T.
@@ -133,14 +135,30 @@ void run_far_columns(const Product<T>& s, Index begin, Index end) {
 }
 
 template <typename T>
+void run_lying(const Product<T>& s, Index begin, Index end);
+
+template <typename T>
 Way<T> way_of_whole(const Product<T>& s) {
-  if (is_thin(s)) return {thin_units(s), run_thin<T>};
+  if (s.m == 0 || s.n == 0) return {0, run_panels<T, RowsOfA>};
+  if (stands(s)) return {way_of_whole(lying(s)).units, run_lying<T>};
+  if (has_dots(s)) return {count_units(s, kBlock, dot_columns(s)), run_dots<T>};
+  if (is_row(s)) return {count_units(s, kBlock, kLongColumns), run_row<T>};
+  if (is_shallow(s)) {
+    const Index units = count_units(s, kBlock, shallow_columns(s));
+    return {units, s.layout == Layout::kTN ? run_shallow<T, ColumnsOfA> : run_shallow<T, RowsOfA>};
+  }
   if (is_flat(s)) return {count_units(flat_turned(s), kBlock, flat_height(s)), run_flat<T>};
   if (is_narrow(s)) return {(s.m + kColumns<T> - 1) / kColumns<T>, run_narrow<T>};
   const Index units = count_units(s, kBlock, columns(s));
   if (s.layout != Layout::kTN) return {units, run_panels<T, RowsOfA>};
   if (is_blocked(s, s.n)) return {units, run_far_columns<T>};
   return {units, run_panels<T, ColumnsOfA>};
+}
+
+template <typename T>
+void run_lying(const Product<T>& s, Index begin, Index end) {
+  const Product<T> row = lying(s);
+  way_of_whole(row).run(row, begin, end);
 }
 
 /// Elements of a from which cutting a product in two pays for itself.
@@ -151,9 +169,10 @@ inline constexpr Index kCut = 4096;
 template <typename T>
 Index whole_columns(const Product<T>& s) {
   const Index rest = s.n % kLanes<T>, whole = s.n - rest;
-  if (rest == 0 || whole < 2 * kLanes<T> || s.m * s.k < kCut || is_thin(s) || is_narrow(s)) return s.n;
+  if (rest == 0 || whole < kLanes<T> || s.m * s.k < kCut || has_dots(s) || is_row(s) || is_narrow(s))
+    return s.n;
   const Product<T> last = columns_of(s, whole, rest);
-  return is_thin(last) || is_narrow(last) ? whole : s.n;
+  return has_dots(last) || is_narrow(last) ? whole : s.n;
 }
 
 /// The two products that c is cut into, one after the other.

@@ -28,6 +28,7 @@ struct Product {
   Index ldc = 0;
   bool accumulate = false;  // c += a b instead
   const T* bias = nullptr;  // (n), added to every row
+  Index bias_step = 1;      // 0: all columns share one
   const Activation<T>* activation = nullptr;
   const Activation<T>* slope = nullptr;
   const T* x = nullptr;

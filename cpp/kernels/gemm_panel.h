@@ -162,7 +162,7 @@ struct Panel {
   /// Not inlined: together, all panels would be too much for the compiler, which then spills pointers.
   [[gnu::noinline]] void run(Index i0, Index i1) {
     if (s.bias)
-      for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
+      for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[(j0 + j) * s.bias_step] : T(0);
     const bool transposed = s.layout == Layout::kNT;
     const bool collide = s.ldb * Index(sizeof(T)) % kPage == 0 && s.k > kColliding;
     const Index few = collide ? kCollidingRows : kUnpackedRows;

@@ -43,6 +43,13 @@ void transpose(const T* from, Index from_stride, Index width, Index depth, T* to
   if constexpr (kSize > 1)
     if (width < kSize || depth < kSize)
       return transpose<T, kSize / 2>(from, from_stride, width, depth, to, to_stride);
+  if constexpr (kSize < 4)
+    if (depth < 4) {  // too little for squares
+      for (Index p = 0; p < depth; ++p)
+#pragma GCC unroll 8
+        for (Index j = 0; j < width; ++j) to[p * to_stride + j] = from[j * from_stride + p];
+      return;
+    }
   for (Index column = 0; column < width; column += kSize) {
     const Index j = min(column, width - kSize);
     for (Index q = 0; q < depth; q += kSize) {

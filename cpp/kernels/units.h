@@ -10,6 +10,10 @@ namespace {
 /// Rows of a block: a multiple of the heights of all tiles in registers.
 inline constexpr Index kBlock = 48;
 
+/// Columns of a unit where b is read as it lies, and of how many units a thread takes at a time: its rows are
+/// long.
+inline constexpr Index kLongColumns = 512, kLongUnits = 8;
+
 /// Columns [j0, j0 + width) of c as a product of its own.
 template <typename T>
 Product<T> columns_of(const Product<T>& s, Index j0, Index width) {
@@ -17,7 +21,8 @@ Product<T> columns_of(const Product<T>& s, Index j0, Index width) {
   part.n = width;
   part.b += s.layout == Layout::kNT ? j0 * s.ldb : j0;
   part.c += j0;
-  for (const T** other : {&part.bias, &part.x, &part.y})
+  if (s.bias) part.bias += j0 * s.bias_step;
+  for (const T** other : {&part.x, &part.y})
     if (*other) *other += j0;
   return part;
 }

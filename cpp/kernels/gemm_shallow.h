@@ -1,0 +1,88 @@
+// Products with short sums, and c with rows whole pages apart: ten classes beside 1024 units. There c is most
+// of what is read and written, and a panel of it, a piece of each page, does not stay in the cache until it
+// is finished. So rows of c are written as they lie.
+#pragma once
+
+#include "kernels/gemm_panel.h"
+
+namespace initcore::INITCORE_ISA {
+namespace {
+
+/// Sums of up to so many products are short.
+inline constexpr Index kShallow = 8;
+
+/// Rows of c at a time.
+inline constexpr int kShallowRows = 2;
+
+/// Numbers of b that are packed at a time: 32 KB, to be read from the L1 cache.
+template <typename T>
+inline constexpr Index kShallowPacked = 32768 / Index(sizeof(T));
+
+template <typename T>
+bool is_shallow(const Product<T>& s) {
+  return s.k > 0 && s.k <= kShallow && s.m > kShallowRows && s.n > kColumns<T> &&
+         s.ldc * Index(sizeof(T)) % kPage == 0;
+}
+
+/// Columns that are computed together: as many as can be packed, in whole tiles.
+template <typename T>
+Index shallow_columns(const Product<T>& s) {
+  constexpr Index kTile = kWide * kLanes<T>;
+  return kShallowPacked<T> / (s.k * kTile) * kTile;
+}
+
+/// Some columns of c, beside the same of b and of the bias, packed: in rows of `stride`, with zeros behind
+/// the last column.
+template <typename T, template <typename, int> class A>
+struct Shallow {
+  const Product<T>& s;
+  const T *packed, *bias;
+  T* c;
+  Index width, stride;
+
+  template <int kVecs, bool kRagged, int kRows>
+  INITCORE_INLINE void tile_at(const A<T, kRows>& a, Index i, Index j) const {
+    const RowsOfB<T> b{packed + j, stride, s.k, nullptr};
+    tile<false, kRagged, false, T, kRows, kVecs>(s.k, a, b, nullptr, c + i * s.ldc + j, s.ldc, s.accumulate,
+                                                 bias ? bias + j : nullptr, width - j);
+  }
+
+  /// kRows rows of c from row i on.
+  template <int kRows>
+  void rows(Index i) const {
+    constexpr Index kW = kLanes<T>;
+    const A<T, kRows> a(s, i, 0);
+    Index j = 0;
+    for (; j + kWide * kW <= width; j += kWide * kW) tile_at<kWide, false>(a, i, j);
+    for (; j + kW <= width; j += kW) tile_at<1, false>(a, i, j);
+    if (j < width) tile_at<1, true>(a, i, j);
+  }
+};
+
+template <typename T, template <typename, int> class A>
+void run_shallow(const Product<T>& s, Index begin, Index end) {
+  constexpr Index kW = kLanes<T>;
+  each_panel(s, kBlock, shallow_columns(s), begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
+    alignas(64) T packed[kShallowPacked<T>], bias[kShallowPacked<T>];
+    const Index stride = (width + kW - 1) / kW * kW;
+    for (Index p = 0; p < s.k; ++p)
+      for (Index j = width; j < stride; ++j) packed[p * stride + j] = 0;
+    if (s.layout == Layout::kNT) {
+      transpose(s.b + j0 * s.ldb, s.ldb, width, s.k, packed, stride);
+    } else {
+      for (Index p = 0; p < s.k; ++p)
+        __builtin_memcpy(packed + p * stride, s.b + p * s.ldb + j0, width * sizeof(T));
+    }
+    if (s.bias)
+      for (Index j = 0; j < stride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
+    const Shallow<T, A> part{s, packed, s.bias ? bias : nullptr, s.c + j0, width, stride};
+    for (Index i = i0; i < i1; i += kShallowRows) {
+      const Index rows = min<Index>(kShallowRows, i1 - i);
+      rows == kShallowRows ? part.template rows<kShallowRows>(i) : part.template rows<1>(i);
+      finish(s, i, rows, j0, width);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace initcore::INITCORE_ISA
