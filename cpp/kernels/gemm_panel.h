@@ -21,7 +21,7 @@ inline constexpr int kVectors = kRegisters == 32 ? 4 : 2;
 inline constexpr int kWide = 2 * kVectors, kWidest = 4 * kVectors;
 
 constexpr int tile_rows(int vectors) {
-  return vectors > kWide ? 1 : vectors > kVectors ? 3 : vectors == kVectors ? 6 : 8;
+  return vectors > kWide ? 1 : vectors > kVectors ? 3 : vectors == kVectors ? 6 : vectors > 1 ? 8 : 12;
 }
 
 /// Columns of an ordinary panel.
@@ -189,7 +189,12 @@ struct Panel {
       }
       for (Index block = i0; block < i1; block += kBlock) {
         const Index end = min(i1, block + kBlock);
-        for (; i < end; i += kRows) rows_of<kRows>(i, min<Index>(kRows, end - i), p0, depth, b);
+        while (i < end) {
+          const Index left = end - i;  // two tiles of like height, rather than a whole one and a small rest
+          const Index rows = left > kRows && left < 2 * kRows ? (left + 1) / 2 : min<Index>(left, kRows);
+          rows_of<kRows>(i, rows, p0, depth, b);
+          i += rows;
+        }
         if (last) finish(s, block, end - block, j0, width);
       }
       p0 += depth;
