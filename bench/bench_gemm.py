@@ -42,6 +42,46 @@ def bench_every_size(measure, shape, layout, dtype, threads):
     measure(replace(entry, group=f"{entry.group}, every size ({layout})"), seconds=0.1)
 
 
+# All forms of these sizes: one number, parts of vectors and tiles, whole ones, layers.
+SIZES = [1, 2, 3, 5, 8, 10, 16, 17, 32, 50, 100, 256, 512, 784]
+SLOWER = 0.995  # what prints as 1.00x is not
+LARGEST = 3e7  # multiply-adds: the largest products are in the other benchmarks
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layout", ["nn", "nt", "tn"])
+def bench_forms(benchmark, note, layout, dtype, threads):
+    """Beside NumPy, each form in turns with it for some thousandths of a second: in which are we slower?"""
+    benchmark.group = "products of all forms"
+    sizes = SIZES if benchmark.enabled else [1, 3, 17]
+    ratios = {}
+
+    def sweep():
+        for m, n, k in product(sizes, sizes, sizes):
+            if m * n * k > LARGEST:
+                continue
+            flops = 2 * m * n * k
+            entry = entries.product(layout, m, n, k, threads, dtype, work=min(2e5, 100 * flops))
+            alone = replace(entry, peers={"NumPy": entry.peers["NumPy"]}, roof=None)
+            result = interleaved.measure(alone, 0.003 if benchmark.enabled else 0.0)
+            ratios[f"{m}x{n}x{k}"] = result.ratios["NumPy"]
+
+    benchmark.pedantic(sweep, rounds=1)
+    slower = sorted((name for name in ratios if ratios[name] < SLOWER), key=ratios.get)
+    told = {
+        "what": f"{dtype}, {layout}",
+        "forms": len(ratios),
+        "ratio": geometric_mean(ratios.values()),
+        "least": min(ratios.values()),
+        "slower": [f"{name} {times(ratios[name])}" for name in slower],
+    }
+    benchmark.extra_info |= told
+    head = (
+        f"{told['what']}: {told['forms']} forms, NumPy {times(told['ratio'])}, least {times(told['least'])}"
+    )
+    note(["", *wrap(f"{head}; slower in {len(slower)}: {', '.join(told['slower'][:12]) or 'none'}", 118)])
+
+
 # All of training: what a dense layer multiplies forwards, for its input's gradient, for its kernel's.
 BATCHES = [32, 64, 128, 256]
 WIDTHS = [64, 128, 256, 512, 784, 1024]
@@ -52,7 +92,6 @@ LAYER = {
 }
 WORK = 1e7  # operations of a call: starting a plan shall not count
 AIM = 0.75  # of the peak, at each of them
-SLOWER = 0.995  # what prints as 1.00x is not
 
 
 @pytest.mark.parametrize("layout", LAYER)

@@ -86,6 +86,17 @@ def swept(found):
     ]
 
 
+def formed(found):
+    """Return a row for each layout and precision: all forms of some sizes, and the slowest of them."""
+    rows = [["", "forms", "NumPy", "least", "slower in", "most"]]
+    for one in found:
+        if "forms" in one:
+            figures = str(one["forms"]), times(one["ratio"]), times(one["least"]), str(len(one["slower"]))
+            rows.append([one["what"], *figures, ", ".join(one["slower"][:5])])
+    if rows[1:]:
+        yield rows
+
+
 def grown(found):
     """Return a row for each curve: the neighbours between which a step grows most beyond its operations."""
     rows = [["", "us per step", "largest growth / that of the operations", "from"]]
@@ -141,6 +152,7 @@ PARTS = (
     Part("All products of training", "gemm and sweep", swept),
     Part("Products", "gemm and matmul", compared),
     Part("Products of every size", "gemm and every_size", summarized),
+    Part("Products of all forms", "gemm and forms", formed),
     Part("Activations", "activations and forward", compared),
     Part("Slopes of activations", "activations and slope", compared),
     Part("Activations with a new array", "activations and call", summarized),
