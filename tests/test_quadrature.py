@@ -110,6 +110,15 @@ def test_what_happens_next_to_0_only_is_not_overlooked():
         assert inside == pytest.approx(math.erf(1 / n / math.sqrt(2)), rel=1e-6, abs=1e-13)
 
 
+@pytest.mark.parametrize(
+    "function", [np.positive, np.sin, np.sign, lambda z: z**3, lambda z: np.exp(z) - np.exp(-z)]
+)
+def test_of_an_odd_function_it_is_0(function):
+    """Its halves cancel, to the last bit or not, as the nodes come out of the eigenvalues."""
+    for scale in (1.0, 3.0, 1e6):
+        assert abs(expectation(lambda z: scale * function(z))) <= 1e-11 * scale
+
+
 def test_where_there_is_no_expectation_it_is_infinite():
     assert expectation(lambda z: np.exp(z * z)) == math.inf
     assert expectation(lambda z: np.exp(40 * z)) == math.inf  # beyond 16 standard deviations is what counts
