@@ -243,6 +243,17 @@ def test_columns_of_a_large_a(isa, dtype, epilogue, rng):
     assert len({c.tobytes() for c in results}) == 1
 
 
+@pytest.mark.parametrize("n", [64, 128, 1024])
+@pytest.mark.parametrize("k", [3, 20, 784])
+def test_an_example_alone_gives_the_bits_that_it_gives_in_a_batch(kernel, n, k, rng):
+    """Where whole vectors make up a row, whatever the way that suits a single one."""
+    a, b = operands("nn", 23, n, k, kernel.dtype, rng)
+    together, alone = (np.full((m, n), np.nan, kernel.dtype) for m in (23, 1))
+    kernel("nn", a, b, together)
+    kernel("nn", a[:1], b, alone)
+    assert (together[:1] == alone).all()
+
+
 def test_rows_of_equal_inputs_are_equal_whatever_tile_they_fall_into(kernel, rng):
     a = np.repeat(rng.normal(size=(1, 40)).astype(kernel.dtype), 50, axis=0)
     b = np.repeat(rng.normal(size=(40, 1)).astype(kernel.dtype), 75, axis=1)

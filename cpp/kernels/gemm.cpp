@@ -142,7 +142,7 @@ Way<T> way_of_whole(const Product<T>& s) {
   if (s.m == 0 || s.n == 0) return {0, run_panels<T, RowsOfA>};
   if (stands(s)) return {way_of_whole(lying(s)).units, run_lying<T>};
   if (has_dots(s)) return {count_units(s, kBlock, dot_columns(s)), run_dots<T>};
-  if (is_row(s)) return {count_units(s, kBlock, kLongColumns), run_row<T>};
+  if (is_long_row(s)) return {count_units(s, kBlock, kLongColumns), run_long_row<T>};
   if (is_shallow(s)) {
     const Index units = count_units(s, kBlock, shallow_columns(s));
     return {units, s.layout == Layout::kTN ? run_shallow<T, ColumnsOfA> : run_shallow<T, RowsOfA>};
@@ -169,7 +169,7 @@ inline constexpr Index kCut = 4096;
 template <typename T>
 Index whole_columns(const Product<T>& s) {
   const Index rest = s.n % kLanes<T>, whole = s.n - rest;
-  if (rest == 0 || whole < kLanes<T> || s.m * s.k < kCut || has_dots(s) || is_row(s) || is_narrow(s))
+  if (rest == 0 || whole < kLanes<T> || s.m * s.k < kCut || has_dots(s) || is_long_row(s) || is_narrow(s))
     return s.n;
   const Product<T> last = columns_of(s, whole, rest);
   return has_dots(last) || is_narrow(last) ? whole : s.n;

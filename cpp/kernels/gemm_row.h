@@ -2,7 +2,6 @@
 // to read b in the order in which it lies, at the speed of the memory it lies in.
 #pragma once
 
-#include "kernels/gemm_panel.h"
 #include "kernels/units.h"
 #include "kernels/vector.h"
 
@@ -49,67 +48,11 @@ Product<T> lying(const Product<T>& s) {
   return result;
 }
 
-/// Whether c is a row that fits into the registers several times.
-template <typename T>
-bool is_short_row(const Product<T>& s) {
-  return s.m == 1 && s.layout == Layout::kNN && s.n <= kColumns<T>;
-}
-
+/// Whether c is a row so long that b is best read row by row. It is summed in the order in which panels are,
+/// so that an example alone gives the bits that it gives in a batch.
 template <typename T>
 bool is_long_row(const Product<T>& s) {
   return s.m == 1 && s.layout == Layout::kNN && s.n * Index(sizeof(T)) >= kStreamedBytes;
-}
-
-template <typename T>
-bool is_row(const Product<T>& s) {
-  return is_short_row(s) || is_long_row(s);
-}
-
-/// A row of kVecs vectors, in several sums: of a single one, each addition would wait for the one before it.
-template <int kVecs, typename T>
-void short_row(const Product<T>& s) {
-  constexpr Index kW = kLanes<T>, kStride = kVecs * kW;
-  constexpr int kSums = 4;
-  const Index last = s.n - (kVecs - 1) * kW;
-  const auto whole_vector = [](const T* x, int) INITCORE_ALWAYS { return load(x); };
-  const auto what_there_is = [last](const T* x, int j) INITCORE_ALWAYS {
-    return j == kVecs - 1 && last < kW ? load_first(x, last) : load(x);
-  };
-  Vector<T> sum[kSums][kVecs] = {};
-  for (int j = 0; j < kVecs; ++j)
-    if (s.accumulate) {
-      sum[0][j] = what_there_is(s.c + j * kW, j);
-    } else if (s.bias) {
-      sum[0][j] = s.bias_step ? what_there_is(s.bias + j * kW, j) : Vector<T>{} + *s.bias;
-    }
-  const auto add = [&](int q, Index p, auto read) INITCORE_ALWAYS {
-#pragma GCC unroll 4
-    for (int j = 0; j < kVecs; ++j) sum[q][j] += s.a[p] * read(s.b + p * s.ldb + j * kW, j);
-  };
-  // Rows of b at whose end whole vectors do not leave b.
-  Index whole = s.k, p = 0;
-  while (whole > 0 && (whole - 1) * s.ldb + kStride > (s.k - 1) * s.ldb + s.n) --whole;
-  for (; p + kSums <= whole; p += kSums)
-#pragma GCC unroll 4
-    for (int q = 0; q < kSums; ++q) add(q, p + q, whole_vector);
-  for (; p < s.k; ++p) add(0, p, what_there_is);
-#pragma GCC unroll 4
-  for (int j = 0; j < kVecs; ++j) {
-    const Vector<T> total = (sum[0][j] + sum[1][j]) + (sum[2][j] + sum[3][j]);
-    if (j == kVecs - 1 && last < kW) {
-      store_first<T>(s.c + j * kW, total, last);
-    } else {
-      store<T>(s.c + j * kW, total);
-    }
-  }
-}
-
-/// Dispatches to just as many vectors as the row takes.
-template <typename T, int kVecs = 1>
-void any_short_row(const Product<T>& s) {
-  if constexpr (kVecs < kVectors)
-    if (s.n > kVecs * kLanes<T>) return any_short_row<T, kVecs + 1>(s);
-  short_row<kVecs>(s);
 }
 
 /// Columns [j0, j0 + width) of the row c = from + kDepth rows of b, from row p on, each times its element of
@@ -154,15 +97,11 @@ void stream(const Product<T>& s, Index j0, Index width) {
 }
 
 template <typename T>
-void run_row(const Product<T>& s, Index begin, Index end) {
+void run_long_row(const Product<T>& s, Index begin, Index end) {
   each_panel(
       s, kBlock, kLongColumns, begin, end,
       [&s](Index j0, Index width, Index, Index) {
-        if (is_short_row(s)) {
-          any_short_row(s);
-        } else {
-          stream(s, j0, width);
-        }
+        stream(s, j0, width);
         finish(s, 0, 1, j0, width);
       },
       kLongUnits);
