@@ -113,6 +113,7 @@ def test_every_size_and_tail(kernel, layout, rng):
             (70, 40, 3),
         ]  # one or few
         + [(51, 1024, 3), (9, 2048, 8), (20, 1024, 1)]  # short sums, rows of c whole pages apart
+        + [(97, 130, 400), (512, 70, 40), (49, 1000, 350)]  # a and b beside many columns of c
     )
     for m, n, k in sizes:
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
@@ -218,10 +219,11 @@ def test_bits_do_not_depend_on_the_number_of_threads(kernel, layout, shape, rng)
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("epilogue", ["bias", "slope"])
-def test_columns_of_a_large_a(isa, dtype, epilogue, rng):
-    """Blocks of a are turned beside many panels, but not beside the few that are a thread's share of them."""
+@pytest.mark.parametrize("layout", ["nn", "nt", "tn"])
+def test_a_large_a(isa, dtype, layout, epilogue, rng):
+    """Blocks of a are packed beside many panels, but not beside the few that are a thread's share of them."""
     m, n, k = 2003, 277, 527
-    a, b = operands("tn", m, n, k, dtype, rng)
+    a, b = operands(layout, m, n, k, dtype, rng)
     y = np.maximum(rng.normal(size=(m, n)), 0).astype(dtype)
     start = (rng.normal(size=(m, n)) if epilogue == "slope" else rng.normal(size=n)).astype(dtype)
     before, results = _core.num_threads(), []
@@ -229,16 +231,16 @@ def test_columns_of_a_large_a(isa, dtype, epilogue, rng):
         _core.set_num_threads(threads)
         if epilogue == "slope":
             c = start.copy()
-            _core.matmul("tn", a, b, c, accumulate=True, slope=NUMBER["relu"], y=y)
+            _core.matmul(layout, a, b, c, accumulate=True, slope=NUMBER["relu"], y=y)
         else:
             c = np.full((m, n), np.nan, dtype)
-            _core.matmul("tn", a, b, c, bias=start, activation=NUMBER["relu"])
+            _core.matmul(layout, a, b, c, bias=start, activation=NUMBER["relu"])
         results.append(c)
     _core.set_num_threads(before)
     product = Kernel(isa, dtype)
-    expected = start + product.product("tn", a, b)
+    expected = start + product.product(layout, a, b)
     expected = expected * (y > 0) if epilogue == "slope" else np.maximum(expected, 0)
-    error = product.bound("tn", a, b) + 4 * np.finfo(dtype).eps * (abs(start) + abs(expected))
+    error = product.bound(layout, a, b) + 4 * np.finfo(dtype).eps * (abs(start) + abs(expected))
     assert_close(results[0], expected, error)
     assert len({c.tobytes() for c in results}) == 1
 

@@ -13,6 +13,7 @@
 #include "kernels/gemm_dots.h"
 #include "kernels/gemm_row.h"
 #include "kernels/gemm_shallow.h"
+#include "kernels/gemm_strips.h"
 #include "kernels/gemm_transpose.h"
 
 namespace initcore::INITCORE_ISA {
@@ -122,17 +123,34 @@ void run_flat(const Product<T>& s, Index begin, Index end) {
   });
 }
 
+/// Whether a is packed too, for all rows of so many columns of c.
 template <typename T>
-void run_far_columns(const Product<T>& s, Index begin, Index end) {
+bool packs_a(const Product<T>& s, Index width) {
+  return kRegisters == 32 ? is_blocked(s, width) : is_stripped(s, width);
+}
+
+template <typename T, template <typename, int> class A>
+void run_packed(const Product<T>& s, Index begin, Index end) {
   each_panel(
       s, kBlock, columns(s), begin, end,
       [&s](Index j0, Index width, Index i0, Index i1) {
-        if (is_blocked(s, width)) return run_blocked(s, j0, width);
+        if (packs_a(s, width)) {
+          if constexpr (kRegisters == 32) {
+            return run_blocked(s, j0, width);
+          } else {
+            return run_stripped<T, A>(s, j0, width);
+          }
+        }
         const Index step = columns(s);
         for (Index j = j0; j < j0 + width; j += step)
-          run_panel<T, ColumnsOfA>(s, j, min(step, j0 + width - j), i0, i1);
+          run_panel<T, A>(s, j, min(step, j0 + width - j), i0, i1);
       },
       s.n);
+}
+
+template <typename T, template <typename, int> class A>
+Way<T> way_of_panels(const Product<T>& s) {
+  return {count_units(s, kBlock, columns(s)), packs_a(s, s.n) ? run_packed<T, A> : run_panels<T, A>};
 }
 
 template <typename T>
@@ -150,10 +168,7 @@ Way<T> way_of_whole(const Product<T>& s) {
   }
   if (is_flat(s)) return {count_units(flat_turned(s), kBlock, flat_height(s)), run_flat<T>};
   if (is_narrow(s)) return {(s.m + kColumns<T> - 1) / kColumns<T>, run_narrow<T>};
-  const Index units = count_units(s, kBlock, columns(s));
-  if (s.layout != Layout::kTN) return {units, run_panels<T, RowsOfA>};
-  if (is_blocked(s, s.n)) return {units, run_far_columns<T>};
-  return {units, run_panels<T, ColumnsOfA>};
+  return s.layout == Layout::kTN ? way_of_panels<T, ColumnsOfA>(s) : way_of_panels<T, RowsOfA>(s);
 }
 
 template <typename T>

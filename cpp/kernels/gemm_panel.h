@@ -24,6 +24,10 @@ constexpr int tile_rows(int vectors) {
   return vectors > kWide ? 1 : vectors > kVectors ? 3 : vectors == kVectors ? 6 : vectors > 1 ? 8 : 12;
 }
 
+// Steps of a sum in one turn of its loop. A small tile does little in each: the loop's own instructions would
+// be one in six.
+inline constexpr int kUnrolled = kRegisters == 32 ? 1 : 4;
+
 /// Columns of an ordinary panel.
 template <typename T>
 inline constexpr Index kColumns = kVectors * kLanes<T>;
@@ -38,15 +42,20 @@ Index columns(const Product<T>& s) {
 
 // For up to so many rows of c, b is read where it lies, so many of its rows at a time: from the L2 cache,
 // that is, where its rows are far enough apart to push each other out of L1. For more, packing pays for
-// itself.
-inline constexpr Index kUnpackedRows = 256, kUnpackedDepth = 512;
+// itself: soon, where a panel is one or two lines wide.
+inline constexpr Index kUnpackedRows = kRegisters == 32 ? 256 : 40, kUnpackedDepth = 512;
 
-// More than so many rows of b that are whole pages apart push each other out of all caches: those are packed
-// for more than so many rows of c.
-inline constexpr Index kPage = 4096, kColliding = 128, kCollidingRows = 24;
+// More than so many rows of b that are whole pages apart push each other out of all caches (with 16
+// registers, out of the first one, from which narrow panels would be read): those are packed for more than so
+// many rows of c.
+inline constexpr Index kPage = 4096, kColliding = kRegisters == 32 ? 128 : 16;
+inline constexpr Index kCollidingRows = kRegisters == 32 ? 24 : 12;
 
-// Bytes of a that need not be fetched: they are still in the L2 cache when the next panel reads them.
+// Bytes of a that need not be fetched: they are still in the L2 cache when the next panel reads them. With
+// 16 registers nothing is fetched: two tiles' rows of a would take more than the L1 cache that such
+// processors have (1024x1024x1024 72 GFLOP/s with and 92 without, on Zen 3).
 inline constexpr Index kNear = 1048576;
+inline constexpr bool kFetches = kRegisters == 32;
 
 /// c (kRows, kVecs vectors) = start + a (kRows, k) b (k, kVecs vectors), where start is c itself, the bias,
 /// or 0; of the last vector, only the lanes `last` exist if kRagged. With kPack, b is packed on the way: the
@@ -93,6 +102,7 @@ INITCORE_INLINE void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* 
   };
   const Index whole = kRagged ? min(k, b.whole) : k;
   const T* row_of_b = b.at;
+#pragma GCC unroll kUnrolled
   for (Index p = 0; p < whole; ++p, row_of_b += b.ld) step(p, row_of_b);
   if constexpr (kRagged)
     for (Index p = whole; p < k; ++p) step(p, b.tail + (p - whole) * kVecs * kW);
@@ -121,6 +131,11 @@ struct Panel {
   T bias[kStride];
   bool far = false;  // whether a must be fetched
 
+  void read_bias() {
+    if (s.bias)
+      for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[(j0 + j) * s.bias_step] : T(0);
+  }
+
   /// The tile at row i; its rows of b begin with row p0.
   template <int kN, bool kPack = false>
   [[gnu::noinline]] void tile_at(Index i, Index p0, Index depth, const RowsOfB<T>& b,
@@ -131,7 +146,7 @@ struct Panel {
                                                  width - (kVecs - 1) * kLanes<T>);
     };
     if (width < kStride) return run.template operator()<true, false>();
-    if constexpr (!kPack && kVecs == kVectors && kN == kRows)
+    if constexpr (kFetches && !kPack && kVecs == kVectors && kN == kRows)
       if (far) return run.template operator()<false, true>();
     run.template operator()<false, false>();
   }
@@ -161,15 +176,14 @@ struct Panel {
 
   /// Not inlined: together, all panels would be too much for the compiler, which then spills pointers.
   [[gnu::noinline]] void run(Index i0, Index i1) {
-    if (s.bias)
-      for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[(j0 + j) * s.bias_step] : T(0);
+    read_bias();
     const bool transposed = s.layout == Layout::kNT;
     const bool collide = s.ldb * Index(sizeof(T)) % kPage == 0 && s.k > kColliding;
     const Index few = collide ? kCollidingRows : kUnpackedRows;
     const bool unpacked = !transposed && (s.ldb == kStride || i1 - i0 <= few);
     const Index most = unpacked ? kUnpackedDepth : kDeepest;
     const Index chunks = max<Index>(1, (s.k + most - 1) / most);
-    far = (i1 - i0) * s.k * Index(sizeof(T)) > kNear;
+    far = kFetches && (i1 - i0) * s.k * Index(sizeof(T)) > kNear;
     alignas(64) T packed[kPacked];
     if (transposed && width < kStride)
       for (Index i = 0; i < min(s.k, kDeepest) * kStride; ++i) packed[i] = 0;

@@ -1,0 +1,126 @@
+// Products of more numbers than the L1 cache holds, where there are 16 vector registers: a tile is small
+// then, and waits for what it reads from lines that are pages apart. So b is packed in panels and a in strips
+// as high as a tile, both in the order in which they are read, in the loops of Goto & van de Geijn 2008,
+// doi:10.1145/1356052.1356053.
+#pragma once
+
+#include "kernels/gemm_panel.h"
+
+namespace initcore::INITCORE_ISA {
+namespace {
+
+/// Rows of a strip: those of a tile.
+inline constexpr int kStrip = tile_rows(kVectors);
+
+/// Length of the sums in a block of a. One panel of so much of b takes half of the L1 cache.
+inline constexpr Index kBlockDepth = 256;
+
+/// Rows of a block of a, 96 KB, and columns of b beside it, 512 KB: to be read from the L2 and L3 caches.
+template <typename T>
+inline constexpr Index kBlockRows = 98304 / Index(kBlockDepth * sizeof(T));
+template <typename T>
+inline constexpr Index kBlockColumns = 524288 / Index(kBlockDepth * sizeof(T));
+
+/// The rows of a that a tile reads, from its strip: number p of each row, then number p + 1.
+template <typename T, int kRows>
+struct StripsOfA {
+  static constexpr Index kDeepest = kBlockDepth;
+  const T* a;
+  StripsOfA(const Product<T>& s, Index i0, Index) : a(s.a + i0 * s.lda) {}
+  Index at(Index p) const { return p * kStrip; }
+  T operator()(int i, Index at) const { return a[at + i]; }
+};
+
+/// Strips (height, depth) of a from row i and column p0 on. What is behind the last row is never used.
+template <typename T>
+void pack_strips(const Product<T>& s, Index i, Index height, Index p0, Index depth, T* strips) {
+  if (s.layout != Layout::kTN) {
+    for (Index r = 0; r < height; r += kStrip)
+      transpose(s.a + (i + r) * s.lda + p0, s.lda, min<Index>(kStrip, height - r), depth, strips + r * depth,
+                kStrip);
+    return;
+  }
+  const T* const a = s.a + p0 * s.lda + i;
+  for (Index block = 0; block < height; block += kBlock) {  // some strips at a time: whole lines of a
+    const Index end = min(block + kBlock, height), whole = end - (end - block) % kStrip;
+    for (Index p = 0; p < depth; ++p) {
+      for (Index r = block; r < whole; r += kStrip)
+        __builtin_memcpy(strips + r * depth + p * kStrip, a + p * s.lda + r, kStrip * sizeof(T));
+      for (Index r = whole; r < end; ++r) strips[whole * depth + p * kStrip + r - whole] = a[p * s.lda + r];
+    }
+  }
+}
+
+/// Panels (depth, width) of b from row p0 and column j0 on, width whole panels.
+template <typename T>
+void pack_panels(const Product<T>& s, Index p0, Index depth, Index j0, Index width, T* panels) {
+  constexpr Index kW = kColumns<T>, kTogether = 4 * kW;
+  if (s.layout == Layout::kNT) {
+    for (Index j = 0; j < width; j += kW)
+      transpose(s.b + (j0 + j) * s.ldb + p0, s.ldb, kW, depth, panels + j * depth, kW);
+    return;
+  }
+  for (Index group = 0; group < width; group += kTogether)
+    for (Index p = 0; p < depth; ++p)
+      for (Index j = group; j < min(group + kTogether, width); j += kW)
+        __builtin_memcpy(panels + j * depth + p * kW, s.b + (p0 + p) * s.ldb + j0 + j, kW * sizeof(T));
+}
+
+/// A panel of c, from column j on, of a block: a is strips, b a packed panel. What the next tile will add to,
+/// or write, is fetched meanwhile.
+template <typename T>
+void run_strips(const Product<T>& s, Index j, const T* b) {
+  constexpr Index kW = kColumns<T>;
+  Panel<T, kVectors, StripsOfA> panel{s, j, kW, {}};
+  panel.read_bias();
+  for (Index i = 0; i < s.m; i += kStrip) {
+    for (Index r = i + kStrip; r < min(i + 2 * kStrip, s.m); ++r) __builtin_prefetch(s.c + r * s.ldc + j, 1);
+    panel.template rows_of<kStrip>(i, min<Index>(kStrip, s.m - i), 0, s.k, {b, kW, s.k, nullptr});
+  }
+  finish(s, 0, s.m, j, kW);
+}
+
+/// All rows of the panels [j0, j0 + width).
+template <typename T, template <typename, int> class A>
+void run_stripped(const Product<T>& s, Index j0, Index width) {
+  constexpr Index kW = kColumns<T>;
+  alignas(64) T strips[kBlockRows<T> * kBlockDepth], panels[kBlockColumns<T> * kBlockDepth];
+  const Index whole = j0 + width / kW * kW, chunks = (s.k + kBlockDepth - 1) / kBlockDepth;
+  Product<T> block = s;
+  block.a = strips;
+  for (Index g = j0; g < whole; g += kBlockColumns<T>) {
+    const Index end = min(g + kBlockColumns<T>, whole);
+    Index p0 = 0;
+    for (Index chunk = 1; chunk <= chunks; ++chunk, p0 += block.k) {
+      block.k = block.lda = s.k * chunk / chunks - p0;
+      block.accumulate = s.accumulate || p0 > 0;
+      block.activation = chunk == chunks ? s.activation : nullptr;
+      block.slope = chunk == chunks ? s.slope : nullptr;
+      pack_panels(s, p0, block.k, g, end - g, panels);
+      for (Index i = 0; i < s.m; i += kBlockRows<T>) {
+        block.m = min(kBlockRows<T>, s.m - i);
+        block.c = s.c + i * s.ldc;
+        if (s.x) block.x = s.x + i * s.ldc;
+        if (s.y) block.y = s.y + i * s.ldc;
+        pack_strips(s, i, block.m, p0, block.k, strips);
+        for (Index j = g; j < end; j += kW) run_strips(block, j, panels + (j - g) * block.k);
+      }
+    }
+  }
+  if (whole < j0 + width) run_panel<T, A>(s, whole, j0 + width - whole, 0, s.m);
+}
+
+/// Whether that pays for packing a, as measured on 1300 forms. Where a lies along columns, a tile reads a
+/// part of a line from each of its rows, and rows half a page apart push each other out of the L1 cache.
+template <typename T>
+bool is_stripped(const Product<T>& s, Index width) {
+  constexpr Index kW = kColumns<T>, kFarRows = 1048576 / Index(sizeof(T));
+  const Index numbers = s.m * s.k;
+  if (s.m < kBlock || width < 4 * kW) return false;
+  if (s.layout != Layout::kTN) return numbers >= kFarRows;
+  if (s.lda * Index(sizeof(T)) % (kPage / 2) == 0) return numbers >= 16384;
+  return numbers >= 32768 && width >= 6 * kW;
+}
+
+}  // namespace
+}  // namespace initcore::INITCORE_ISA
