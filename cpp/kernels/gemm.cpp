@@ -141,9 +141,7 @@ void run_packed(const Product<T>& s, Index begin, Index end) {
             return run_stripped<T, A>(s, j0, width);
           }
         }
-        const Index step = columns(s);
-        for (Index j = j0; j < j0 + width; j += step)
-          run_panel<T, A>(s, j, min(step, j0 + width - j), i0, i1);
+        run_beside<T, A>(s, j0, width, i0, i1);
       },
       s.n);
 }

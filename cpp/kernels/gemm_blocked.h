@@ -83,12 +83,12 @@ void run_block(const Product<T>& s, Index j0, Index width) {
                                                    s.ldc, s.accumulate, s.bias ? s.bias + j : nullptr, 0);
       if (pack) done += count;
     }
-    finish(s, 0, i, j, kW);
     if (i < s.m) run_panel<T, RowsOfA>(s, j, kW, i, s.m);
+    finish(s, 0, s.m, j, kW);
     T* const last = now;
     now = next, next = last;
   }
-  if (j < j0 + width) run_panel<T, RowsOfA>(s, j, j0 + width - j, 0, s.m);
+  if (j < j0 + width) run_beside<T, RowsOfA>(s, j, j0 + width - j, 0, s.m);
 }
 
 template <typename T>

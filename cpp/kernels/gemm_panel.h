@@ -201,15 +201,11 @@ struct Panel {
         tile_at<kRows, true>(i0, p0, depth, in_place(p0, depth, packed), packed);
         i += kRows;
       }
-      for (Index block = i0; block < i1; block += kBlock) {
-        const Index end = min(i1, block + kBlock);
-        while (i < end) {
-          const Index left = end - i;  // two tiles of like height, rather than a whole one and a small rest
-          const Index rows = left > kRows && left < 2 * kRows ? (left + 1) / 2 : min<Index>(left, kRows);
-          rows_of<kRows>(i, rows, p0, depth, b);
-          i += rows;
-        }
-        if (last) finish(s, block, end - block, j0, width);
+      while (i < i1) {
+        const Index left = i1 - i;  // two tiles of like height, rather than a whole one and a small rest
+        const Index rows = left > kRows && left < 2 * kRows ? (left + 1) / 2 : min<Index>(left, kRows);
+        rows_of<kRows>(i, rows, p0, depth, b);
+        i += rows;
       }
       p0 += depth;
     }
@@ -224,10 +220,23 @@ void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
   Panel<T, kVecs, A>{s, j0, width, {}}.run(i0, i1);
 }
 
+/// Rows [i0, i1) of the panels [j0, j0 + width), finished together: each row of them is a call.
+template <typename T, template <typename, int> class A>
+void run_beside(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
+  const Index step = columns(s);
+  for (Index j = j0; j < j0 + width; j += step) run_panel<T, A>(s, j, min(step, j0 + width - j), i0, i1);
+  finish(s, i0, i1 - i0, j0, width);
+}
+
+/// Columns of c that are finished together, where panels are narrower.
+inline constexpr Index kFinished = 64;
+
 template <typename T, template <typename, int> class A>
 void run_panels(const Product<T>& s, Index begin, Index end) {
-  each_panel(s, kBlock, columns(s), begin, end,
-             [&s](Index j0, Index width, Index i0, Index i1) { run_panel<T, A>(s, j0, width, i0, i1); });
+  each_panel(
+      s, kBlock, columns(s), begin, end,
+      [&s](Index j0, Index width, Index i0, Index i1) { run_beside<T, A>(s, j0, width, i0, i1); },
+      kFinished / kColumns<T>);
 }
 
 }  // namespace

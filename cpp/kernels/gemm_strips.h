@@ -77,7 +77,6 @@ void run_strips(const Product<T>& s, Index j, const T* b) {
     for (Index r = i + kStrip; r < min(i + 2 * kStrip, s.m); ++r) __builtin_prefetch(s.c + r * s.ldc + j, 1);
     panel.template rows_of<kStrip>(i, min<Index>(kStrip, s.m - i), 0, s.k, {b, kW, s.k, nullptr});
   }
-  finish(s, 0, s.m, j, kW);
 }
 
 /// All rows of the panels [j0, j0 + width).
@@ -104,20 +103,21 @@ void run_stripped(const Product<T>& s, Index j0, Index width) {
         if (s.y) block.y = s.y + i * s.ldc;
         pack_strips(s, i, block.m, p0, block.k, strips);
         for (Index j = g; j < end; j += kW) run_strips(block, j, panels + (j - g) * block.k);
+        finish(block, 0, block.m, g, end - g);
       }
     }
   }
-  if (whole < j0 + width) run_panel<T, A>(s, whole, j0 + width - whole, 0, s.m);
+  if (whole < j0 + width) run_beside<T, A>(s, whole, j0 + width - whole, 0, s.m);
 }
 
 /// Whether that pays for packing a, as measured on 1300 forms. Where a lies along columns, a tile reads a
 /// part of a line from each of its rows, and rows half a page apart push each other out of the L1 cache.
 template <typename T>
 bool is_stripped(const Product<T>& s, Index width) {
-  constexpr Index kW = kColumns<T>, kFarRows = 1048576 / Index(sizeof(T));
+  constexpr Index kW = kColumns<T>;
   const Index numbers = s.m * s.k;
   if (s.m < kBlock || width < 4 * kW) return false;
-  if (s.layout != Layout::kTN) return numbers >= kFarRows;
+  if (s.layout != Layout::kTN) return numbers >= 131072;
   if (s.lda * Index(sizeof(T)) % (kPage / 2) == 0) return numbers >= 16384;
   return numbers >= 32768 && width >= 6 * kW;
 }
