@@ -28,26 +28,28 @@ bool is_narrow(const Product<T>& s) {
          !s.bias;
 }
 
-/// The rows [j0, ...) of a narrow c as columns: c^T = b^T a^T.
+/// Its rows that are computed together, as columns of c^T.
+inline constexpr Index kNarrowRows = 64;
+
+/// The rows [j0, j0 + width) of a narrow c as columns: c^T = b^T a^T.
 template <typename T>
-Product<T> turned(const Product<T>& s, Index j0, T* c) {
+Product<T> turned(const Product<T>& s, Index j0, Index width, T* c) {
   Product<T> result;
   result.layout = Layout::kTN;
-  result.m = s.n, result.n = s.m - j0, result.k = s.k;
+  result.m = s.n, result.n = width, result.k = s.k;
   result.a = s.b, result.lda = s.ldb;
   result.b = s.a + j0, result.ldb = s.lda;
-  result.c = c, result.ldc = kColumns<T>;
+  result.c = c, result.ldc = kNarrowRows;
   return result;
 }
 
 template <typename T>
 void run_narrow(const Product<T>& s, Index begin, Index end) {
   for (Index unit = begin; unit < end; ++unit) {
-    const Index j0 = unit * kColumns<T>, width = min(kColumns<T>, s.m - j0);
-    alignas(64) T part[kNarrow * kColumns<T>];
-    const Product<T> t = turned(s, j0, part);
-    run_panel<T, ColumnsOfA>(t, 0, width, 0, t.m);
-    transpose<T, min(kLanes<T>, 8)>(part, kColumns<T>, s.n, width, s.c + j0 * s.ldc, s.ldc);
+    const Index j0 = unit * kNarrowRows, width = min(kNarrowRows, s.m - j0);
+    alignas(64) T part[kNarrow * kNarrowRows];
+    run_beside<T, ColumnsOfA>(turned(s, j0, width, part), 0, width, 0, s.n);
+    transpose<T, min(kLanes<T>, 8)>(part, kNarrowRows, s.n, width, s.c + j0 * s.ldc, s.ldc);
     finish(s, j0, width, 0, s.n);
   }
 }
@@ -165,7 +167,7 @@ Way<T> way_of_whole(const Product<T>& s) {
     return {units, s.layout == Layout::kTN ? run_shallow<T, ColumnsOfA> : run_shallow<T, RowsOfA>};
   }
   if (is_flat(s)) return {count_units(flat_turned(s), kBlock, flat_height(s)), run_flat<T>};
-  if (is_narrow(s)) return {(s.m + kColumns<T> - 1) / kColumns<T>, run_narrow<T>};
+  if (is_narrow(s)) return {(s.m + kNarrowRows - 1) / kNarrowRows, run_narrow<T>};
   return s.layout == Layout::kTN ? way_of_panels<T, ColumnsOfA>(s) : way_of_panels<T, RowsOfA>(s);
 }
 
