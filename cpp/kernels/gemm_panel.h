@@ -129,7 +129,7 @@ struct Panel {
   const Product<T>& s;
   Index j0, width;
   T bias[kStride];
-  bool far = false;  // whether a must be fetched
+  bool far = false;  // whether a is to be fetched, where anything is
 
   void read_bias() {
     if (s.bias)
@@ -183,7 +183,7 @@ struct Panel {
     const bool unpacked = !transposed && (s.ldb == kStride || i1 - i0 <= few);
     const Index most = unpacked ? kUnpackedDepth : kDeepest;
     const Index chunks = max<Index>(1, (s.k + most - 1) / most);
-    far = kFetches && (i1 - i0) * s.k * Index(sizeof(T)) > kNear;
+    far = (i1 - i0) * s.k * Index(sizeof(T)) > kNear;
     alignas(64) T packed[kPacked];
     if (transposed && width < kStride)
       for (Index i = 0; i < min(s.k, kDeepest) * kStride; ++i) packed[i] = 0;
@@ -220,7 +220,8 @@ void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
   Panel<T, kVecs, A>{s, j0, width, {}}.run(i0, i1);
 }
 
-/// Rows [i0, i1) of the panels [j0, j0 + width), finished together: each row of them is a call.
+/// Rows [i0, i1) of the panels [j0, j0 + width), finished together: an activation is called for each of their
+/// rows, not for each row of each panel.
 template <typename T, template <typename, int> class A>
 void run_beside(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
   const Index step = columns(s);
