@@ -79,8 +79,9 @@ void run_block(const Product<T>& s, Index j0, Index width) {
       const RowsOfBlock<T> a{
           s.a + i * s.k,   s.k, next_c, s.ldc, pack ? s.b + done * s.ldb + j + kW : nullptr, s.ldb,
           next + done * kW};
-      tile<false, false, true, T, kRows, kVectors>(s.k, a, RowsOfB<T>{now, kW, s.k, nullptr}, nullptr, c,
-                                                   s.ldc, s.accumulate, s.bias ? s.bias + j : nullptr, 0);
+      tile<false, false, Fetch::kNextOfA, T, kRows, kVectors>(s.k, a, RowsOfB<T>{now, kW, s.k, nullptr},
+                                                              nullptr, c, s.ldc, s.accumulate,
+                                                              s.bias ? s.bias + j : nullptr, 0);
       if (pack) done += count;
     }
     if (i < s.m) run_panel<T, RowsOfA>(s, j, kW, i, s.m);

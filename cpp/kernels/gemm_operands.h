@@ -59,6 +59,14 @@ struct RowsOfB {
   const T* at;
   Index ld, whole;
   const T* tail;
+  /// What the next panel reads of this row, into the L2 cache. Of each line the last number: the first line
+  /// may be one that this panel reads.
+  template <int kWidth>
+  INITCORE_INLINE static void fetch_next(const T* row) {
+#pragma GCC unroll 4
+    for (Index j = 0; j < kWidth; j += kInLine<T>)
+      __builtin_prefetch(row + kWidth + min<Index>(j + kInLine<T>, kWidth) - 1, 0, 2);
+  }
 };
 
 }  // namespace

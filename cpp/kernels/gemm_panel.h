@@ -51,16 +51,22 @@ inline constexpr Index kUnpackedRows = kRegisters == 32 ? 256 : 40, kUnpackedDep
 inline constexpr Index kPage = 4096, kColliding = kRegisters == 32 ? 128 : 16;
 inline constexpr Index kCollidingRows = kRegisters == 32 ? 24 : 12;
 
-// Bytes of a that need not be fetched: they are still in the L2 cache when the next panel reads them. With
-// 16 registers nothing is fetched: two tiles' rows of a would take more than the L1 cache that such
-// processors have (1024x1024x1024 72 GFLOP/s with and 92 without, on Zen 3).
+/// What a tile fetches meanwhile, step by step: the next tile's part of a, or the next panel of b. With 16
+/// registers, rows of a are not fetched: two tiles' would take more than the L1 cache that such processors
+/// have (1024x1024x1024 72 GFLOP/s with and 92 without, on Zen 3).
+enum class Fetch { kNothing, kNextOfA, kNextOfB };
+inline constexpr Fetch kFetched = kRegisters == 32 ? Fetch::kNextOfA : Fetch::kNextOfB;
+
+// Bytes of a that need not be fetched: they are still in the L2 cache when the next panel reads them.
 inline constexpr Index kNear = 1048576;
-inline constexpr bool kFetches = kRegisters == 32;
+
+// Bytes between rows of b from which the processor does not foresee what the next panel reads.
+inline constexpr Index kForeseen = 1024;
 
 /// c (kRows, kVecs vectors) = start + a (kRows, k) b (k, kVecs vectors), where start is c itself, the bias,
 /// or 0; of the last vector, only the lanes `last` exist if kRagged. With kPack, b is packed on the way: the
-/// first tile of a panel does it for the others. With kFetch, the next tile's part of a is fetched.
-template <bool kPack, bool kRagged, bool kFetch, typename T, int kRows, int kVecs, typename A>
+/// first tile of a panel does it for the others.
+template <bool kPack, bool kRagged, Fetch kFetch, typename T, int kRows, int kVecs, typename A>
 INITCORE_INLINE void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index ldc, bool from_c,
                           const T* bias, Index last) {
   constexpr int kW = kLanes<T>;
@@ -86,7 +92,8 @@ INITCORE_INLINE void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* 
   }
   const auto step = [&](Index p, const T* row_of_b) INITCORE_ALWAYS {
     const Index at = a.at(p);
-    if constexpr (kFetch) a.fetch_next(at);
+    if constexpr (kFetch == Fetch::kNextOfA) a.fetch_next(at);
+    if constexpr (kFetch == Fetch::kNextOfB) b.template fetch_next<kVecs * kW>(row_of_b);
     Vector<T> row[kVecs];
 #pragma GCC unroll 16
     for (int j = 0; j < kVecs; ++j) {
@@ -129,26 +136,33 @@ struct Panel {
   const Product<T>& s;
   Index j0, width;
   T bias[kStride];
-  bool far = false;  // whether a is to be fetched, where anything is
+  Index fetching = 0;  // tiles that begin before this row fetch
 
   void read_bias() {
     if (s.bias)
       for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[(j0 + j) * s.bias_step] : T(0);
   }
 
+  Index fetched_by(Index i0, Index i1) const {
+    if (kFetched == Fetch::kNextOfA) return (i1 - i0) * s.k * Index(sizeof(T)) > kNear ? i1 : i0;
+    const bool more = s.layout != Layout::kNT && j0 + kStride < s.n && i1 - i0 > 1;
+    return more && s.ldb * Index(sizeof(T)) >= kForeseen ? i0 + 1 : i0;  // the first tile, or none
+  }
+
   /// The tile at row i; its rows of b begin with row p0.
   template <int kN, bool kPack = false>
   [[gnu::noinline]] void tile_at(Index i, Index p0, Index depth, const RowsOfB<T>& b,
                                  T* packed = nullptr) const {
-    const auto run = [&]<bool kRagged, bool kFetch>() INITCORE_ALWAYS {
+    const auto run = [&]<bool kRagged, Fetch kFetch>() INITCORE_ALWAYS {
       tile<kPack, kRagged, kFetch, T, kN, kVecs>(depth, A<T, kN>(s, i, p0), b, packed, s.c + i * s.ldc + j0,
                                                  s.ldc, s.accumulate || p0 > 0, s.bias ? bias : nullptr,
                                                  width - (kVecs - 1) * kLanes<T>);
     };
-    if (width < kStride) return run.template operator()<true, false>();
-    if constexpr (kFetches && !kPack && kVecs == kVectors && kN == kRows)
-      if (far) return run.template operator()<false, true>();
-    run.template operator()<false, false>();
+    if (width < kStride) return run.template operator()<true, Fetch::kNothing>();
+    constexpr bool kMiddle = !kPack && kVecs == kVectors && kN == kRows;
+    if constexpr (kFetched == Fetch::kNextOfB ? kVecs >= kVectors : kMiddle)
+      if (i < fetching) return run.template operator()<false, kFetched>();
+    run.template operator()<false, Fetch::kNothing>();
   }
 
   /// Rows [i, i + rows) with rows <= kN: dispatches to the tile of just that height.
@@ -183,7 +197,7 @@ struct Panel {
     const bool unpacked = !transposed && (s.ldb == kStride || i1 - i0 <= few);
     const Index most = unpacked ? kUnpackedDepth : kDeepest;
     const Index chunks = max<Index>(1, (s.k + most - 1) / most);
-    far = (i1 - i0) * s.k * Index(sizeof(T)) > kNear;
+    fetching = fetched_by(i0, i1);
     alignas(64) T packed[kPacked];
     if (transposed && width < kStride)
       for (Index i = 0; i < min(s.k, kDeepest) * kStride; ++i) packed[i] = 0;

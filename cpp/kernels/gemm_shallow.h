@@ -43,8 +43,8 @@ struct Shallow {
   template <int kVecs, bool kRagged, int kRows>
   INITCORE_INLINE void tile_at(const A<T, kRows>& a, Index i, Index j) const {
     const RowsOfB<T> b{packed + j, stride, s.k, nullptr};
-    tile<false, kRagged, false, T, kRows, kVecs>(s.k, a, b, nullptr, c + i * s.ldc + j, s.ldc, s.accumulate,
-                                                 bias ? bias + j : nullptr, width - j);
+    tile<false, kRagged, Fetch::kNothing, T, kRows, kVecs>(
+        s.k, a, b, nullptr, c + i * s.ldc + j, s.ldc, s.accumulate, bias ? bias + j : nullptr, width - j);
   }
 
   /// kRows rows of c from row i on.
