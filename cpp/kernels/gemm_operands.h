@@ -18,7 +18,8 @@ inline constexpr Index kInLine = 64 / Index(sizeof(T));
 inline constexpr Index kPackedDepth = 1024;
 
 /// So many where a lies along columns: each of its rows is in a line of its own, of which a tile uses a part.
-inline constexpr Index kColumnDepth = 512;
+/// With 16 registers tiles are low, and the next one uses more of these lines: they should still be in L1.
+inline constexpr Index kColumnDepth = kRegisters == 32 ? 512 : 128;
 
 /// The rows of a that a tile reads: element i of those at(p), of a or of its transpose. What the next tile
 /// will read can be fetched meanwhile, step by step: the processor foresees no jump to other rows.
