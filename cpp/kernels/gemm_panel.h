@@ -138,6 +138,8 @@ struct Panel {
   T bias[kStride];
   Index fetching = 0;  // tiles that begin before this row fetch
 
+  Panel(const Product<T>& product, Index first, Index columns) : s(product), j0(first), width(columns) {}
+
   void read_bias() {
     if (s.bias)
       for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[(j0 + j) * s.bias_step] : T(0);
@@ -231,7 +233,7 @@ template <typename T, template <typename, int> class A, int kVecs = 1>
 void run_panel(const Product<T>& s, Index j0, Index width, Index i0, Index i1) {
   if constexpr (kVecs < kWidest)
     if (width > kVecs * kLanes<T>) return run_panel<T, A, kVecs + 1>(s, j0, width, i0, i1);
-  Panel<T, kVecs, A>{s, j0, width, {}}.run(i0, i1);
+  Panel<T, kVecs, A>(s, j0, width).run(i0, i1);
 }
 
 /// Rows [i0, i1) of the panels [j0, j0 + width), finished together: an activation is called for each of their

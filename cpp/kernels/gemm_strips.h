@@ -71,7 +71,7 @@ void pack_panels(const Product<T>& s, Index p0, Index depth, Index j0, Index wid
 template <typename T>
 void run_strips(const Product<T>& s, Index j, const T* b) {
   constexpr Index kW = kColumns<T>;
-  Panel<T, kVectors, StripsOfA> panel{s, j, kW, {}};
+  Panel<T, kVectors, StripsOfA> panel(s, j, kW);
   panel.read_bias();
   for (Index i = 0; i < s.m; i += kStrip) {
     for (Index r = i + kStrip; r < min(i + 2 * kStrip, s.m); ++r) __builtin_prefetch(s.c + r * s.ldc + j, 1);
