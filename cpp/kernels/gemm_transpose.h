@@ -36,6 +36,35 @@ INITCORE_INLINE void transpose_square(ShortVector<T, kSize> (&row)[kSize]) {
   }
 }
 
+/// Every kDepth-th lane of these vectors in a row, from lane kFirst on.
+template <int kFirst, int kDepth, typename T>
+INITCORE_INLINE Vector<T> every_lane(const Vector<T> (&part)[kDepth]) {
+  constexpr int kW = kLanes<T>;
+  return [&]<int... i>(std::integer_sequence<int, i...>) INITCORE_ALWAYS {
+    const Vector<T> two = __builtin_shufflevector(
+        part[0], part[1], (kDepth * i + kFirst < 2 * kW ? kDepth * i + kFirst : -1)...);
+    if constexpr (kDepth == 2) return two;
+    return __builtin_shufflevector(two, part[kDepth - 1],
+                                   (kDepth * i + kFirst < 2 * kW ? i : kDepth * i + kFirst - kW)...);
+  }(std::make_integer_sequence<int, kW>{});
+}
+
+/// to (kDepth, to_stride)[p, j] = from (width, kDepth)[j, p], rows without gaps and shorter than a square.
+template <int kDepth, typename T>
+void transpose_short(const T* from, Index width, T* to, Index to_stride) {
+  constexpr Index kW = kLanes<T>;
+  Index j = 0;
+  for (; j + kW <= width; j += kW, from += kDepth * kW) {
+    Vector<T> part[kDepth];
+    for (int i = 0; i < kDepth; ++i) part[i] = load(from + i * kW);
+    [&]<int... p>(std::integer_sequence<int, p...>) INITCORE_ALWAYS {
+      (store<T>(to + p * to_stride + j, every_lane<p, kDepth, T>(part)), ...);
+    }(std::make_integer_sequence<int, kDepth>{});
+  }
+  for (; j < width; ++j, from += kDepth)
+    for (int p = 0; p < kDepth; ++p) to[p * to_stride + j] = from[p];
+}
+
 /// to (depth, to_stride)[p, j] = from[j, p] for the first `width` columns: in squares as large as a vector is
 /// long, or as fit in. The last ones reach back over what came before.
 template <typename T, int kSize = kLanes<T>>
@@ -45,6 +74,8 @@ void transpose(const T* from, Index from_stride, Index width, Index depth, T* to
       return transpose<T, kSize / 2>(from, from_stride, width, depth, to, to_stride);
   if constexpr (kSize < 4)
     if (depth < 4) {  // too little for squares
+      if (depth == 2 && from_stride == 2) return transpose_short<2>(from, width, to, to_stride);
+      if (depth == 3 && from_stride == 3) return transpose_short<3>(from, width, to, to_stride);
       for (Index p = 0; p < depth; ++p)
 #pragma GCC unroll 8
         for (Index j = 0; j < width; ++j) to[p * to_stride + j] = from[j * from_stride + p];
