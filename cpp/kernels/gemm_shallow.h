@@ -1,6 +1,6 @@
-// Products with short sums, and c with rows whole pages apart: ten classes beside 1024 units. There c is most
-// of what is read and written, and a panel of it, a piece of each page, does not stay in the cache until it
-// is finished. So rows of c are written as they lie.
+// Products with short sums: ten classes beside 1024 units. There c is most of what is read and written, and
+// rows of c are written as they lie. Panel by panel, a piece of each row would be, line by line; where rows
+// lie whole pages apart, that does not even stay in the cache until it is finished.
 #pragma once
 
 #include "kernels/gemm_panel.h"
@@ -18,10 +18,14 @@ inline constexpr int kShallowRows = 2;
 template <typename T>
 inline constexpr Index kShallowPacked = 32768 / Index(sizeof(T));
 
+/// Panels from which c is wide, if rows are not pages apart. (With 32 registers that has not been measured.)
+inline constexpr Index kWidePanels = 6;
+
 template <typename T>
 bool is_shallow(const Product<T>& s) {
-  return s.k > 0 && s.k <= kShallow && s.m > kShallowRows && s.n > kColumns<T> &&
-         s.ldc * Index(sizeof(T)) % kPage == 0;
+  if (s.k == 0 || s.k > kShallow || s.m <= kShallowRows || s.n <= kColumns<T>) return false;
+  const bool wide = kRegisters == 16 && s.n >= kWidePanels * kColumns<T>;
+  return wide || s.ldc * Index(sizeof(T)) % kPage == 0;
 }
 
 /// Columns that are computed together: as many as can be packed, in whole tiles.
