@@ -43,7 +43,7 @@ Index columns(const Product<T>& s) {
 // For up to so many rows of c, b is read where it lies, so many of its rows at a time: from the L2 cache,
 // that is, where its rows are far enough apart to push each other out of L1. For more, packing pays for
 // itself: soon, where a panel is one or two lines wide.
-inline constexpr Index kUnpackedRows = kRegisters == 32 ? 256 : 40, kUnpackedDepth = 512;
+inline constexpr Index kUnpackedRows = kRegisters == 32 ? 256 : 16, kUnpackedDepth = 512;
 
 // More than so many rows of b that are whole pages apart push each other out of all caches (with 16
 // registers, out of the first one, from which narrow panels would be read): those are packed for more than so
