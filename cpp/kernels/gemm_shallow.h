@@ -9,7 +9,7 @@ namespace initcore::INITCORE_ISA {
 namespace {
 
 /// Sums of up to so many products are short.
-inline constexpr Index kShallow = 8;
+inline constexpr Index kShallow = kRegisters == 32 ? 8 : 10;
 
 /// Rows of c at a time.
 inline constexpr int kShallowRows = 2;

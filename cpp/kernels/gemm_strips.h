@@ -67,14 +67,16 @@ void pack_panels(const Product<T>& s, Index p0, Index depth, Index j0, Index wid
 }
 
 /// A panel of c, from column j on, of a block: a is strips, b a packed panel. What the next tile will add to,
-/// or write, is fetched meanwhile.
+/// or write, is fetched meanwhile: the last number of each row, for the first may be in a line that the panel
+/// before has used.
 template <typename T>
 void run_strips(const Product<T>& s, Index j, const T* b) {
   constexpr Index kW = kColumns<T>;
   Panel<T, kVectors, StripsOfA> panel(s, j, kW);
   panel.read_bias();
   for (Index i = 0; i < s.m; i += kStrip) {
-    for (Index r = i + kStrip; r < min(i + 2 * kStrip, s.m); ++r) __builtin_prefetch(s.c + r * s.ldc + j, 1);
+    for (Index r = i + kStrip; r < min(i + 2 * kStrip, s.m); ++r)
+      __builtin_prefetch(s.c + r * s.ldc + j + kW - 1, 1);
     panel.template rows_of<kStrip>(i, min<Index>(kStrip, s.m - i), 0, s.k, {b, kW, s.k, nullptr});
   }
 }
@@ -115,10 +117,10 @@ void run_stripped(const Product<T>& s, Index j0, Index width) {
 /// rows whole pages apart push each other out of the L1 cache.
 template <typename T>
 bool is_stripped(const Product<T>& s, Index width) {
-  const Index numbers = s.m * s.k, apart = s.lda * Index(sizeof(T)), panels = width / kColumns<T>;
-  if (s.m < kBlock) return false;
-  if (s.layout != Layout::kTN) return numbers >= 131072 && panels >= 48;
-  if (numbers < 16384 || apart < kPage / 2) return false;
+  const Index panels = width / kColumns<T>, apart = s.lda * Index(sizeof(T));
+  if (s.m < kBlock || s.m * s.k < 4096) return false;
+  if (s.layout != Layout::kTN) return panels >= 48;
+  if (apart < kPage / 2) return false;
   return panels >= (apart % kPage == 0 ? 4 : sizeof(T) == 4 ? 8 : 6);
 }
 
