@@ -1,7 +1,7 @@
 // Products of more numbers than the L1 cache holds, where there are 16 vector registers: a tile is small
-// then, and waits for what it reads from lines that are pages apart. So b is packed in panels and a in strips
-// as high as a tile, both in the order in which they are read, in the loops of Goto & van de Geijn 2008,
-// doi:10.1145/1356052.1356053.
+// then, and waits for what it reads and writes in lines that are pages apart. So b is packed in panels and a
+// in strips as high as a tile, both in the order in which they are read, in the loops of Goto & van de Geijn
+// 2008, doi:10.1145/1356052.1356053, and what a tile writes is fetched.
 #pragma once
 
 #include "kernels/gemm_panel.h"
@@ -117,10 +117,10 @@ void run_stripped(const Product<T>& s, Index j0, Index width) {
 /// rows whole pages apart push each other out of the L1 cache.
 template <typename T>
 bool is_stripped(const Product<T>& s, Index width) {
-  const Index panels = width / kColumns<T>, apart = s.lda * Index(sizeof(T));
-  if (s.m < kBlock || s.m * s.k < 4096) return false;
+  const Index numbers = s.m * s.k, apart = s.lda * Index(sizeof(T)), panels = width / kColumns<T>;
+  if (s.m < kBlock || numbers < 4096) return false;
   if (s.layout != Layout::kTN) return panels >= 48;
-  if (apart < kPage / 2) return false;
+  if (apart < kPage / 4 && numbers < 16384) return false;
   return panels >= (apart % kPage == 0 ? 4 : sizeof(T) == 4 ? 8 : 6);
 }
 
