@@ -113,6 +113,7 @@ def test_every_size_and_tail(kernel, layout, rng):
             (70, 40, 3),
         ]  # one or few
         + [(51, 1024, 3), (9, 2048, 8), (20, 1024, 1)]  # short sums, rows of c whole pages apart
+        + [(5, 131, 3), (7, 131, 10), (3, 203, 11)]  # short sums, and just longer, wide c
         + [(97, 130, 400), (512, 70, 40), (49, 1000, 350)]  # a and b beside many columns of c
     )
     for m, n, k in sizes:
