@@ -112,14 +112,14 @@ void run_stripped(const Product<T>& s, Index j0, Index width) {
   if (whole < j0 + width) run_beside<T, A>(s, whole, j0 + width - whole, 0, s.m);
 }
 
-/// Whether that pays for packing a, as measured on 4000 forms: where c has many columns. Where a lies along
-/// columns, a tile reads a part of a line from each of its rows, the larger the numbers the more lines, and
-/// rows whole pages apart push each other out of the L1 cache.
+/// Whether that pays for packing a, as measured on 4000 forms: where c has many columns, and is added to once
+/// or a is large. Where a lies along columns, a tile reads a part of a line from each of its rows, the larger
+/// the numbers the more lines, and rows whole pages apart push each other out of the L1 cache.
 template <typename T>
 bool is_stripped(const Product<T>& s, Index width) {
   const Index numbers = s.m * s.k, apart = s.lda * Index(sizeof(T)), panels = width / kColumns<T>;
   if (s.m < kBlock || numbers < 4096) return false;
-  if (s.layout != Layout::kTN) return panels >= 48;
+  if (s.layout != Layout::kTN) return panels >= 48 && (s.k <= kBlockDepth || numbers >= 524288);
   if (apart < kPage / 4 && numbers < 16384) return false;
   return panels >= (apart % kPage == 0 ? 4 : sizeof(T) == 4 ? 8 : 6);
 }
