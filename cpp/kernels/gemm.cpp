@@ -4,8 +4,8 @@
 // panel (gemm_panel.h). An element of c is always summed over k in the same order, so neither threads nor
 // tiles change its bits. Where c is narrow (few columns) or flat (few rows, beside a large b that would have
 // to be transposed), c^T is computed instead; scalar products are in gemm_dots.h, what has a single row in
-// gemm_row.h, short sums beside rows that are pages apart in gemm_shallow.h, and what packs a as well, since
-// it is large or read along its columns, in gemm_blocked.h and, with 16 registers, in gemm_strips.h.
+// gemm_row.h, short sums beside a wide c in gemm_shallow.h, and what packs a as well, since it is large or
+// read along its columns, in gemm_blocked.h and, with 16 registers, in gemm_strips.h.
 #include "kernels/gemm.h"
 
 #include "kernels/both.h"

@@ -60,8 +60,8 @@ inline constexpr Fetch kFetched = kRegisters == 32 ? Fetch::kNextOfA : Fetch::kN
 // Bytes of a that need not be fetched: they are still in the L2 cache when the next panel reads them.
 inline constexpr Index kNear = 1048576;
 
-// Bytes between rows of b from which the processor does not foresee what the next panel reads.
-inline constexpr Index kForeseen = 1024;
+// Bytes between rows of b from which on the processor does not foresee what the next panel reads.
+inline constexpr Index kUnforeseen = 1024;
 
 /// c (kRows, kVecs vectors) = start + a (kRows, k) b (k, kVecs vectors), where start is c itself, the bias,
 /// or 0; of the last vector, only the lanes `last` exist if kRagged. With kPack, b is packed on the way: the
@@ -136,7 +136,7 @@ struct Panel {
   const Product<T>& s;
   Index j0, width;
   T bias[kStride];
-  Index fetching = 0;  // tiles that begin before this row fetch
+  Index fetching = 0;  // tiles that begin before this row fetch, if they can
 
   Panel(const Product<T>& product, Index first, Index columns) : s(product), j0(first), width(columns) {}
 
@@ -145,10 +145,11 @@ struct Panel {
       for (Index j = 0; j < kStride; ++j) bias[j] = j < width ? s.bias[(j0 + j) * s.bias_step] : T(0);
   }
 
+  /// The row before which tiles fetch: all of these, the first one, or none.
   Index fetched_by(Index i0, Index i1) const {
     if (kFetched == Fetch::kNextOfA) return (i1 - i0) * s.k * Index(sizeof(T)) > kNear ? i1 : i0;
     const bool more = s.layout != Layout::kNT && j0 + kStride < s.n && i1 - i0 > 1;
-    return more && s.ldb * Index(sizeof(T)) >= kForeseen ? i0 + 1 : i0;  // the first tile, or none
+    return more && s.ldb * Index(sizeof(T)) >= kUnforeseen ? i0 + 1 : i0;
   }
 
   /// The tile at row i; its rows of b begin with row p0.
@@ -161,8 +162,9 @@ struct Panel {
                                                  width - (kVecs - 1) * kLanes<T>);
     };
     if (width < kStride) return run.template operator()<true, Fetch::kNothing>();
-    constexpr bool kMiddle = !kPack && kVecs == kVectors && kN == kRows;
-    if constexpr (kFetched == Fetch::kNextOfB ? kVecs >= kVectors : kMiddle)
+    constexpr bool kCanFetch =
+        kFetched == Fetch::kNextOfB ? kVecs >= kVectors : !kPack && kVecs == kVectors && kN == kRows;
+    if constexpr (kCanFetch)
       if (i < fetching) return run.template operator()<false, kFetched>();
     run.template operator()<false, Fetch::kNothing>();
   }
