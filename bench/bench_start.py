@@ -20,8 +20,16 @@ IMPORT = """
 import numpy, time
 start = time.perf_counter()
 import initcore
+{then}
 print(time.perf_counter() - start)
 """
+
+# What is imported with it, when it is asked for.
+USES = {
+    "import initcore": "",
+    "and what initialization needs": "initcore.initialize, initcore.initializers",
+    "and what training needs": "initcore.Sequential, initcore.losses, initcore.optimizers, initcore.metrics",
+}
 
 
 @pytest.fixture
@@ -36,7 +44,8 @@ def report(benchmark, note):
     return run
 
 
-def bench_import(benchmark, report, tmp_path):
+@pytest.mark.parametrize("use", USES)
+def bench_import(benchmark, report, tmp_path, use):
     """`import initcore` in a new process that has NumPy already; the median of some.
 
     With its bytecode, which an installation brings along and a checkout has after the first import: also
@@ -49,7 +58,7 @@ def bench_import(benchmark, report, tmp_path):
 
     def once():
         done = subprocess.run(
-            [sys.executable, "-c", IMPORT],
+            [sys.executable, "-c", IMPORT.format(then=USES[use])],
             cwd=package,
             env=environment,
             capture_output=True,
@@ -60,7 +69,7 @@ def bench_import(benchmark, report, tmp_path):
 
     once()  # writes the bytecode
     benchmark.pedantic(once, rounds=11 if benchmark.enabled else 1)
-    report("import initcore, above NumPy", 1e3 * statistics.median(seconds[1:]), "ms", 80)
+    report(f"{use}, above NumPy", 1e3 * statistics.median(seconds[1:]), "ms", 80)
 
 
 def bench_plan(benchmark, report):

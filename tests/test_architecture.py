@@ -24,7 +24,7 @@ TEXTS = [*CPP, *PYTHON, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT /
 # other. "__init__" is the package itself.
 ORDER = """
     _core _validate _table info precision
-    formats indices shards random destination layouts fans
+    formats indices shards random destination layouts _fans
     quadrature activations callables gains correlations meanfield gated_gains stability criticality
     known_gains theory calibration
     laws initializers residual mup

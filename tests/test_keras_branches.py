@@ -7,7 +7,7 @@ import pytest
 import residual_forwards
 
 import initcore as ic
-from initcore import residual
+from initcore import apply, residual
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # what Keras imports by default is not there
 keras = pytest.importorskip("keras", reason="looks for branches in models of a live Keras")
@@ -27,7 +27,7 @@ def array(tensor):
 def values(model, name):
     """The tensor that the table calls so."""
     found = {}
-    for tensor in ic.apply.parameters(model):
+    for tensor in apply.parameters(model):
         for owner in tensor.owners:
             for variable in owner._trainable_variables:
                 if tensor.name.rpartition("/")[2] == variable.name:
@@ -239,9 +239,7 @@ def test_a_transformer_of_ones_own(own):
     made = gpt(depth=3, own=own)
     roles = {name: place.roles for name, place in branches(made).items()}
     names = {
-        name: owner
-        for tensor in ic.apply.parameters(made)
-        for name, owner in [(tensor.name, tensor.owners[0])]
+        name: owner for tensor in apply.parameters(made) for name, owner in [(tensor.name, tensor.owners[0])]
     }
     by_layer = {id(names[name]): role for name, role in roles.items() if tensor_is_kernel(name)}
     for block in made.blocks:

@@ -7,7 +7,7 @@ import pytest
 from reference_expectations import deviation_of_square
 
 import initcore as ic
-from initcore import theory
+from initcore import apply, theory
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # what Keras imports by default is not there
 keras = pytest.importorskip("keras", reason="follows models of a live Keras")
@@ -39,7 +39,7 @@ def made(call, *shape, **parts):
 
 
 def feeds(model):
-    return {row.name: str(row.feeds) for row in ic.apply.parameters(model) if row.role == "kernel"}
+    return {row.name: str(row.feeds) for row in apply.parameters(model) if row.role == "kernel"}
 
 
 def dense(*names):

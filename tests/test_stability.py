@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import initcore as ic
-from initcore import activations, theory
+from initcore import activations, meanfield, quadrature, theory
 from initcore.theory import GATED, Gated, propagate, stability
 
 PLAIN = [name for name in theory.with_gain() if name not in GATED]
@@ -49,7 +49,7 @@ def test_a_network_does_what_its_table_says(name):
         assert not q < 1e6
         return
     f, w = activations.get(name), theory.gain(name).forward ** 2
-    moment = ic.quadrature.expectation(lambda z: np.asarray(f(z), float) ** 4) * w * w
+    moment = quadrature.expectation(lambda z: np.asarray(f(z), float) ** 4) * w * w
     more = propagate(name, w, layers=DEPTH + 1, q=1.01 * w)[-1].q
     carried = max(1.0, math.log(more / expected) / math.log(1.01))  # of a deviation at the first layer
     assert abs(math.log(q / expected)) < 5 * carried * math.sqrt(DEPTH * (moment - 1) / WIDTH) + 1e-3
@@ -59,7 +59,7 @@ def test_a_network_does_what_its_table_says(name):
 def test_gated_pairs_always_leave(name):
     found, gate = stability(name), Gated(GATED[name])
     assert found.repels and stability(gate) == found and found.growth == math.inf
-    w, moments = theory.gain(name).forward ** 2, ic.meanfield.Moments.of(GATED[name])
+    w, moments = theory.gain(name).forward ** 2, meanfield.Moments.of(GATED[name])
     for q in (0.9, 1.1):
         for _ in range(200):
             q = min(w * q * moments.square(q), 1e9)
@@ -70,7 +70,7 @@ def test_gated_pairs_always_leave(name):
 def test_the_slope_is_that_of_the_map(f):
     w = theory.gain(f).forward ** 2
     gate = GATED.get(f) if isinstance(f, str) else None
-    moments = ic.meanfield.Moments.of(gate or f)
+    moments = meanfield.Moments.of(gate or f)
     step = 1e-4
     up, down = (w * moments.square(q) * (q if gate else 1) for q in (1 + step, 1 - step))
     assert stability(f).slope == pytest.approx((up - down) / (2 * step), abs=1e-6)

@@ -1,31 +1,37 @@
 """Start neural networks right on a CPU: initialization, fast training, comparison, diagnosis."""
 
 import importlib
+import sys
 import typing
 
-from initcore import (
-    activations,
-    callbacks,
-    initializers,
-    layers,
-    layouts,
-    losses,
-    metrics,
-    optimizers,
-    regularizers,
-)
 from initcore._core import __version__
-from initcore.fans import fans
-from initcore.info import build_info, get_num_threads, set_num_threads
-from initcore.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input, Residual
-from initcore.model import Sequential
-from initcore.random import Key
-from initcore.shards import shard
 
 if typing.TYPE_CHECKING:
-    from initcore import data_dependent, datasets, mup, residual, schedules, theory
+    from initcore import (
+        activations,
+        callbacks,
+        data_dependent,
+        datasets,
+        initializers,
+        layers,
+        layouts,
+        losses,
+        metrics,
+        mup,
+        optimizers,
+        regularizers,
+        residual,
+        schedules,
+        theory,
+    )
+    from initcore._fans import fans
     from initcore.apply import initialize
     from initcore.experiment import compare
+    from initcore.info import build_info, get_num_threads, set_num_threads
+    from initcore.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input, Residual
+    from initcore.model import Sequential
+    from initcore.random import Key
+    from initcore.shards import shard
     from initcore.theory import gain_table
 
 __all__ = [
@@ -65,26 +71,30 @@ __all__ = [
 ]
 
 
-# Name -> the module that it comes from; the module itself where the two are the same.
-_LATE = {
+# Where a public name comes from; what is not here is a module itself.
+_HOME = {
+    **dict.fromkeys(
+        ("Activation", "BatchNormalization", "Dense", "Dropout", "Flatten", "Input", "Residual"), "layers"
+    ),
+    **dict.fromkeys(("build_info", "get_num_threads", "set_num_threads"), "info"),
+    "Key": "random",
+    "Sequential": "model",
     "compare": "experiment",
-    "data_dependent": "data_dependent",
-    "datasets": "datasets",
+    "fans": "_fans",
     "gain_table": "theory",
     "initialize": "apply",
-    "mup": "mup",
-    "residual": "residual",
-    "schedules": "schedules",
-    "theory": "theory",
+    "shard": "shards",
 }
 
 
 def __getattr__(name: str) -> typing.Any:
-    """Import what not every program needs when it is first asked for, not with `import initcore`."""
-    if name not in _LATE:
-        raise AttributeError(f"module 'initcore' has no attribute {name!r}")
-    module = importlib.import_module(f"initcore.{_LATE[name]}")
-    globals()[name] = found = module if name == _LATE[name] else getattr(module, name)
+    """Import what is asked for, when it first is: `import initcore` alone imports next to nothing."""
+    if name not in __all__:
+        raise AttributeError(
+            f"module 'initcore' has no attribute {name!r}", name=name, obj=sys.modules[__name__]
+        )
+    module = importlib.import_module(f"initcore.{_HOME.get(name, name)}")
+    globals()[name] = found = getattr(module, name) if name in _HOME else module
     return found
 
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from initcore import gains
+from initcore._fans import Fans, fans
 from initcore._validate import check_number, choose
-from initcore.fans import Fans, fans
 from initcore.gated_gains import gated_gain
 from initcore.laws import (
     STFT,

@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from numpy.typing import DTypeLike, NDArray
 
+from initcore._fans import fans
 from initcore._validate import check_number, choose
-from initcore.fans import fans
 from initcore.laws.base import MapLaw, is_complex
 from initcore.laws.spread import truncated_stddev
 from initcore.layouts import Layout, LayoutLike, of

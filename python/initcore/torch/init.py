@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn.init import _calculate_correct_fan, _calculate_fan_in_and_fan_out
 
-from initcore.fans import fans
+from initcore._fans import fans
 from initcore.gains import gain as gain_of
 from initcore.laws import Orthogonal
 from initcore.layouts import LayoutLike
