@@ -19,7 +19,7 @@ OURS = "initcore"
 ROOF = "roof"
 ROUNDS = 7, 300  # at least, at most
 QUICK = 0.01  # seconds; of a longer call the first thousandths, with cold caches, do not matter
-WARM = 1e-4  # seconds
+WARM = 1e-3  # seconds
 
 Call = Callable[[], object]
 
@@ -184,7 +184,7 @@ def plan_rounds(
     """Return how often to call each before it is timed, and how many rounds fit into some seconds.
 
     What takes less than ``QUICK`` is called for about ``WARM``, at least once, which brings its data back
-    into the cache that the others used: arrays that nearly fill one are not all there after a single pass.
+    into the caches that the others used: what nearly fills one is not all there after one pass or two.
     """
     once = dict.fromkeys(calls, 0)
     turn(calls, once)
