@@ -180,16 +180,6 @@ def test_an_import_changes_nothing_and_brings_nothing_heavy():
     assert [json.loads(line.lower()) for line in result.stdout.splitlines()] == [[], [], True]
 
 
-def test_what_is_not_asked_for_is_not_imported():
-    asked = "import sys, initcore; print(sorted(m for m in sys.modules if m.startswith('initcore')))"
-    assert run(asked).stdout.strip() == "['initcore', 'initcore._core']"
-
-
-def test_a_name_that_is_not_there_brings_the_nearest():
-    assert "Did you mean: 'Sequential'?" in run("import initcore; initcore.Sequental").stderr
-    assert "cannot import name 'Sequental'" in run("from initcore import Sequental").stderr
-
-
 def test_the_module_leaves_the_interpreter_lock_to_the_interpreter():
     """Under a free-threaded Python the lock stays off."""
     asks = getattr(sys, "_is_gil_enabled", lambda: True)
