@@ -50,9 +50,9 @@ def test_they_take_turns():
 
 
 def test_quick_calls_are_warmed_up_before_each_timing(clock):
-    calls = {"quicker": clock(30e-6), "quick": clock(0.001), "slow": clock(1.0)}
-    cost = 5 * 30e-6 + 2 * 0.001 + 1.0
-    assert interleaved.plan_rounds(calls, 20.5 * cost) == ({"quicker": 4, "quick": 1, "slow": 0}, 20)
+    calls = {"quicker": clock(30e-6), "quick": clock(0.005), "slow": clock(1.0)}
+    cost = 35 * 30e-6 + 2 * 0.005 + 1.0
+    assert interleaved.plan_rounds(calls, 20.5 * cost) == ({"quicker": 34, "quick": 1, "slow": 0}, 20)
     assert interleaved.plan_rounds(calls, seconds=0)[1] == interleaved.ROUNDS[0]
     assert interleaved.plan_rounds(calls, seconds=1e9)[1] == interleaved.ROUNDS[1]
     cold = {"quick": clock(0.5, 0.001, 0.5, 0.001)}
