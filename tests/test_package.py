@@ -1,6 +1,8 @@
 """The package's own namespace: what is imported when it is first asked for looks like all the rest."""
 
+import ast
 import importlib.util
+import inspect
 import subprocess
 import sys
 
@@ -24,6 +26,14 @@ def test_what_is_not_asked_for_waits():
 def test_it_comes_when_it_is_asked_for(name):
     done = fresh(f"from initcore import {name}; import initcore; print(initcore.{name} is {name})")
     assert done.stdout.strip() == "True", done.stderr
+
+
+def test_type_checkers_look_where_names_come_from():
+    """They cannot follow ``__getattr__``, and take what they do not find for Any."""
+    block = next(n for n in ast.parse(inspect.getsource(initcore)).body if isinstance(n, ast.If))
+    seen = {alias.name: line.module for line in block.body for alias in line.names}
+    homes = {name: f".{module}" for name, module in initcore._HOME.items()}
+    assert seen == {name: f"initcore{homes.get(name, '')}" for name in NAMES}
 
 
 def test_every_public_name_is_listed():

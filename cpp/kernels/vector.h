@@ -225,7 +225,7 @@ INITCORE_INLINE V clamp(V x, Scalar<V> low, Scalar<V> high) {
 
 namespace {
 
-// Vectors in one turn of the loop. With short ones it is a few instructions, which take up to 1.4 times as
+// Vectors in one turn of the loop. With short ones it is a few instructions, which take up to 1.5 times as
 // long where they happen to lie in two lines of code and another program shares the core.
 inline constexpr int kVectorsPerTurn = kRegisters == 32 ? 1 : 2;
 
