@@ -72,15 +72,18 @@ Index flat_parts(const Product<T>& s) {
 
 /// Whether c^T = b a^T costs less where b lies along k: a and c are transposed for it, instead of b. To
 /// transpose a number takes as long as some multiply-adds, and more if it is written where others push it out
-/// of the cache; against that stand the lanes that each way leaves empty.
+/// of the cache; against that stand the lanes that each way leaves empty. With 16 registers those of a flat c
+/// cost more: what is a single vector wide waits for the numbers of b, one for each multiply-add.
 template <typename T>
 bool is_flat(const Product<T>& s) {
   if (s.layout != Layout::kNT || s.bias) return false;
-  constexpr Index kTransposed = 5, kWritten = 6, kWrittenFar = 15;  // measured, on AVX2 and AVX-512
+  // In multiply-adds, as measured on AVX-512, and on 50 000 forms with AVX2.
+  constexpr Index kOfA = kRegisters == 32 ? 5 : 8, kEmpty = kRegisters == 32 ? 1 : 2, kOfB = 5;
+  constexpr Index kWritten = 6, kWrittenFar = 15;
   const auto empty = [](Index n) { return (kLanes<T> - n % kLanes<T>) % kLanes<T>; };
   const Index written = s.ldc * Index(sizeof(T)) % kPage == 0 ? kWrittenFar : kWritten;
-  const Index flat = kTransposed * s.m * s.k + written * s.m * s.n * flat_parts(s) + empty(s.m) * s.n * s.k;
-  return flat < kTransposed * s.n * s.k + empty(s.n) * s.m * s.k;
+  const Index flat = kOfA * s.m * s.k + written * s.m * s.n * flat_parts(s) + kEmpty * empty(s.m) * s.n * s.k;
+  return flat < kOfB * s.n * s.k + empty(s.n) * s.m * s.k;
 }
 
 /// Rows and columns of c^T. Its units: blocks of its rows, which are columns of c, in panels of its columns.
@@ -94,6 +97,11 @@ void run_flat(const Product<T>& s, Index begin, Index end) {
   const Index stride = flat_height(s), parts = flat_parts(s);
   each_panel(flat_turned(s), kBlock, stride, begin, end, [&](Index i0, Index height, Index j0, Index j1) {
     alignas(64) T packed[kFlat<T>], block[kBlock * kColumns<T>];
+    const Index whole = (height + kLanes<T> - 1) / kLanes<T> * kLanes<T>;  // lanes behind the last row are 0
+    if (height < whole) {
+      for (Index p = 0; p < (s.k + parts - 1) / parts * stride; ++p) packed[p] = 0;
+      for (Index j = 0; j < kBlock * stride; ++j) block[j] = 0;
+    }
     Index p0 = 0;
     for (Index part = 1; part <= parts; ++part) {
       const Index depth = s.k * part / parts - p0;
@@ -104,7 +112,7 @@ void run_flat(const Product<T>& s, Index begin, Index end) {
         const bool accumulate = s.accumulate || p0 > 0;
         if (accumulate) transpose(c, s.ldc, height, width, block, stride);
         const Product<T> now{.m = width,
-                             .n = height,
+                             .n = whole,
                              .k = depth,
                              .a = s.b + j * s.ldb + p0,
                              .lda = s.ldb,
