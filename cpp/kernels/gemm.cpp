@@ -139,11 +139,33 @@ bool packs_a(const Product<T>& s, Index width) {
   return kRegisters == 32 ? is_blocked(s, width) : is_stripped(s, width);
 }
 
+/// Rows of b that are read where they lie, at a time, for all of c.
+inline constexpr Index kLowDepth = 192;
+
+/// Whether c has few rows and those of b lie whole pages apart: in the L2 cache they leave room for few
+/// others. What a panel fetches of the next one's rows must be used before more is read. (Not measured with
+/// AVX-512.)
+template <typename T>
+bool is_low(const Product<T>& s) {
+  return kRegisters == 16 && s.layout != Layout::kNT && s.m > tile_rows(kWide) && s.m <= kCollidingRows &&
+         s.k > kLowDepth && s.ldb * Index(sizeof(T)) % kPage == 0;
+}
+
 template <typename T, template <typename, int> class A>
-void run_packed(const Product<T>& s, Index begin, Index end) {
+void run_low(const Product<T>& s, Index j0, Index width) {
+  const Index parts = (s.k + kLowDepth - 1) / kLowDepth;
+  for (Index part = 0; part < parts; ++part) {
+    const Index p0 = s.k * part / parts, end = s.k * (part + 1) / parts;
+    run_beside<T, A>(part_of(s, p0, end - p0), j0, width, 0, s.m);
+  }
+}
+
+template <typename T, template <typename, int> class A>
+void run_together(const Product<T>& s, Index begin, Index end) {
   each_panel(
       s, kBlock, columns(s), begin, end,
       [&s](Index j0, Index width, Index i0, Index i1) {
+        if (is_low(s)) return run_low<T, A>(s, j0, width);
         if (packs_a(s, width)) {
           if constexpr (kRegisters == 32) {
             return run_blocked(s, j0, width);
@@ -158,7 +180,8 @@ void run_packed(const Product<T>& s, Index begin, Index end) {
 
 template <typename T, template <typename, int> class A>
 Way<T> way_of_panels(const Product<T>& s) {
-  return {count_units(s, kBlock, columns(s)), packs_a(s, s.n) ? run_packed<T, A> : run_panels<T, A>};
+  return {count_units(s, kBlock, columns(s)),
+          packs_a(s, s.n) || is_low(s) ? run_together<T, A> : run_panels<T, A>};
 }
 
 template <typename T>

@@ -138,12 +138,9 @@ void dots_below(const Product<T>& s, Index i, Index i1, Index j, Index width) {
 template <typename T>
 void all_dots(const Product<T>& s, Index i0, Index i1, Index j0, Index width) {
   constexpr Index kRows = 8, kDepth = 40960 / Index((kRows + 4) * kVectorBytes) * kLanes<T>;
-  Product<T> part = s;
-  for (Index p0 = 0; p0 < s.k; p0 += part.k) {
-    part.k = s.m <= 4 ? s.k : min(kDepth, s.k - p0);
-    part.a = s.a + p0;
-    part.b = s.b + p0;
-    part.accumulate = s.accumulate || p0 > 0;
+  const Index depth = s.m <= 4 ? s.k : kDepth;
+  for (Index p0 = 0; p0 < s.k; p0 += depth) {
+    const Product<T> part = part_of(s, p0, min(depth, s.k - p0));
     Index done = 0;
     if (s.m == 1 && s.k * Index(sizeof(T)) <= kBesideBytes)
       for (; done + kBeside <= width; done += kBeside) dots<1, kBeside>(part, i0, j0 + done);

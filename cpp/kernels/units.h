@@ -27,6 +27,19 @@ Product<T> columns_of(const Product<T>& s, Index j0, Index width) {
   return part;
 }
 
+/// Numbers [p0, p0 + depth) of each sum as a product of their own, which adds to what those before them left,
+/// and is finished if they are the last.
+template <typename T>
+Product<T> part_of(const Product<T>& s, Index p0, Index depth) {
+  Product<T> part = s;
+  part.k = depth;
+  part.a += s.layout == Layout::kTN ? p0 * s.lda : p0;
+  part.b += s.layout == Layout::kNT ? p0 : p0 * s.ldb;
+  part.accumulate = s.accumulate || p0 > 0;
+  if (p0 + depth < s.k) part.activation = nullptr, part.slope = nullptr;
+  return part;
+}
+
 /// How many units there are. A unit is one block of `rows` of one panel of `columns`.
 template <typename T>
 Index count_units(const Product<T>& s, Index rows, Index columns) {
