@@ -43,7 +43,7 @@ def bench_every_size(measure, shape, layout, dtype, threads):
 
 
 # All forms of these sizes: one number, parts of vectors and tiles, whole ones, layers.
-SIZES = [1, 2, 3, 5, 8, 10, 16, 17, 32, 50, 100, 256, 512, 784]
+SIZES = [1, 2, 3, 5, 8, 10, 16, 17, 32, 50, 100, 256, 512, 784, 1024]
 SLOWER = 0.995  # what prints as 1.00x is not
 LARGEST = 3e7  # multiply-adds: the largest products are in the other benchmarks
 

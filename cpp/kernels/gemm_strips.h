@@ -31,6 +31,14 @@ struct StripsOfA {
   T operator()(int i, Index at) const { return a[at + i]; }
 };
 
+/// Numbers [begin, end) of a row some rows after this one, into the L2 cache: of rows of which a part is
+/// packed the processor foresees none.
+template <typename T>
+INITCORE_INLINE void fetch_ahead(const T* row, Index stride, Index begin, Index end) {
+  constexpr Index kAhead = 8;
+  for (Index j = begin; j < end; j += kInLine<T>) __builtin_prefetch(row + kAhead * stride + j, 0, 2);
+}
+
 /// Strips (height, depth) of a from row i and column p0 on. What is behind the last row is never used.
 template <typename T>
 void pack_strips(const Product<T>& s, Index i, Index height, Index p0, Index depth, T* strips) {
@@ -44,6 +52,7 @@ void pack_strips(const Product<T>& s, Index i, Index height, Index p0, Index dep
   for (Index block = 0; block < height; block += kBlock) {  // some strips at a time: whole lines of a
     const Index end = min(block + kBlock, height), whole = end - (end - block) % kStrip;
     for (Index p = 0; p < depth; ++p) {
+      fetch_ahead(a + p * s.lda, s.lda, block, end);
       for (Index r = block; r < whole; r += kStrip)
         __builtin_memcpy(strips + r * depth + p * kStrip, a + p * s.lda + r, kStrip * sizeof(T));
       for (Index r = whole; r < end; ++r) strips[whole * depth + p * kStrip + r - whole] = a[p * s.lda + r];
@@ -60,10 +69,15 @@ void pack_panels(const Product<T>& s, Index p0, Index depth, Index j0, Index wid
       transpose(s.b + (j0 + j) * s.ldb + p0, s.ldb, kW, depth, panels + j * depth, kW);
     return;
   }
-  for (Index group = 0; group < width; group += kTogether)
-    for (Index p = 0; p < depth; ++p)
-      for (Index j = group; j < min(group + kTogether, width); j += kW)
-        __builtin_memcpy(panels + j * depth + p * kW, s.b + (p0 + p) * s.ldb + j0 + j, kW * sizeof(T));
+  const T* const b = s.b + p0 * s.ldb + j0;
+  for (Index group = 0; group < width; group += kTogether) {
+    const Index end = min(group + kTogether, width);
+    for (Index p = 0; p < depth; ++p) {
+      fetch_ahead(b + p * s.ldb, s.ldb, group, end);
+      for (Index j = group; j < end; j += kW)
+        __builtin_memcpy(panels + j * depth + p * kW, b + p * s.ldb + j, kW * sizeof(T));
+    }
+  }
 }
 
 /// A panel of c, from column j on, of a block: a is strips, b a packed panel. What the next tile will add to,
@@ -112,16 +126,17 @@ void run_stripped(const Product<T>& s, Index j0, Index width) {
   if (whole < j0 + width) run_beside<T, A>(s, whole, j0 + width - whole, 0, s.m);
 }
 
-/// Whether that pays for packing a, as measured on 4000 forms: where c has many columns, and is added to once
-/// or a is large. Where a lies along columns, a tile reads a part of a line from each of its rows, the larger
-/// the numbers the more lines, and rows whole pages apart push each other out of the L1 cache.
+/// Whether that pays for packing a, as measured on 20 000 forms: where c has many columns, and is added to
+/// once or a is large. Where a lies along columns, a tile reads a part of a line from each of its rows, the
+/// larger the numbers the more lines, and rows whole pages apart push each other out of the L1 cache.
 template <typename T>
 bool is_stripped(const Product<T>& s, Index width) {
-  const Index numbers = s.m * s.k, apart = s.lda * Index(sizeof(T)), panels = width / kColumns<T>;
-  if (s.m < kBlock || numbers < 4096) return false;
-  if (s.layout != Layout::kTN) return panels >= 48 && (s.k <= kBlockDepth || numbers >= 524288);
-  if (apart < kPage / 4 && numbers < 16384) return false;
-  return panels >= (apart % kPage == 0 ? 4 : sizeof(T) == 4 ? 8 : 6);
+  const Index numbers = s.m * s.k, panels = width / kColumns<T>;
+  if (s.m < kBlock) return false;
+  if (s.layout != Layout::kTN)
+    return panels >= 48 && numbers >= 4096 && (s.k <= kBlockDepth || numbers >= 524288);
+  const bool apart = s.lda * Index(sizeof(T)) % kPage == 0, large = numbers >= 131072;
+  return numbers >= 16384 && panels >= (apart ? 2 : large ? 3 : sizeof(T) == 4 ? 8 : 4);
 }
 
 }  // namespace
