@@ -115,6 +115,8 @@ def test_every_size_and_tail(kernel, layout, rng):
         + [(51, 1024, 3), (9, 2048, 8), (20, 1024, 1)]  # short sums, rows of c whole pages apart
         + [(5, 131, 3), (7, 131, 10), (3, 203, 11)]  # short sums, and just longer, wide c
         + [(97, 130, 400), (512, 70, 40), (49, 1000, 350)]  # a and b beside many columns of c
+        + [(97, 8, 1024), (29, 3, 2048), (15, 70, 1024)]  # rows of a whole pages apart
+        + [(5, 1024, 200), (12, 2048, 500), (50, 40, 1024), (1024, 40, 50)]  # those of b, and columns of a
     )
     for m, n, k in sizes:
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
@@ -133,7 +135,10 @@ def test_sums_longer_than_one_packed_panel(kernel, layout, k, rng):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(9, 21, 200), (16, 150, 2100), (1, 61, 40), (300, 1, 9), (300, 2, 40)])
+@pytest.mark.parametrize(
+    "shape",
+    [(9, 21, 200), (15, 150, 2100), (16, 150, 2100), (7, 1024, 500), (1, 61, 40), (300, 1, 9), (300, 2, 40)],
+)
 def test_accumulate_adds_to_what_is_there(kernel, layout, shape, rng):
     a, b = operands(layout, *shape, kernel.dtype, rng)
     c = rng.normal(size=shape[:2]).astype(kernel.dtype)
@@ -158,7 +163,7 @@ def test_bias_and_activation_are_applied_once_at_the_end(kernel, layout, rng):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("accumulate", [False, True])
 def test_slope_multiplies_the_finished_product(kernel, layout, accumulate, rng):
-    for m, n, k in itertools.product([0, 1, 11, 32], [0, 1, 70], [0, 1, 300]):
+    for m, n, k in itertools.product([0, 1, 11, 32], [0, 1, 70, 1024], [0, 1, 300]):
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
         y = np.maximum(rng.normal(size=(m, n)), 0).astype(kernel.dtype)
         c = (rng.normal(size=(m, n)) if accumulate else np.full((m, n), np.nan)).astype(kernel.dtype)
@@ -199,6 +204,7 @@ def test_operands_that_no_near_cache_holds(kernel, layout, epilogue, rng):
         (1, 3000, 1200),
         (3000, 1, 1200),
         (7, 1500, 400),
+        (7, 2048, 400),
         (98, 3, 40_000),
         (500, 67, 200),
         (32, 600, 1100),
