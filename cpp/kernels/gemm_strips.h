@@ -136,7 +136,8 @@ bool is_stripped(const Product<T>& s, Index width) {
   if (s.layout != Layout::kTN)
     return panels >= 48 && numbers >= 4096 && (s.k <= kBlockDepth || numbers >= 524288);
   const bool apart = s.lda * Index(sizeof(T)) % kPage == 0, large = numbers >= 131072;
-  return numbers >= 16384 && panels >= (apart ? 2 : large ? 3 : sizeof(T) == 4 ? 8 : 4);
+  if (numbers < 16384) return apart && numbers >= 4096 && panels >= 4;
+  return panels >= (apart ? 2 : large ? 3 : sizeof(T) == 4 ? 8 : 4);
 }
 
 }  // namespace
