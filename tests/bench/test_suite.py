@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from functools import partial
+from itertools import count
 
 import pytest
 
@@ -79,6 +80,29 @@ def test_progress_counts_to_the_end(found):
     total = len(result["entries"]) + 1
     assert [state[:2] for state in told] == [(done, total) for done in range(total)]
     assert told[0][2] == "roof" and told[1][2] == "product nn 32 128 784"
+
+
+@pytest.mark.parametrize("late, given", [(0, 1), (100, 0)])
+def test_entries_share_the_time_that_is_left_by_their_weights(monkeypatch, late, given):
+    shares = []
+
+    def measure(entry, seconds, rounds):
+        shares.append(seconds)
+        return interleaved.measure(entry, 0, 1)
+
+    asked = count()
+    monkeypatch.setattr(suite, "perf_counter", lambda: sum(shares) + (late if next(asked) else 0))
+    monkeypatch.setattr(suite, "measure", measure)
+    monkeypatch.setattr(suite.roof, "measure", partial(_noting, shares, suite.roof.measure))
+    suite.run_here(1, 60.0, QUICK, lambda *_: None)
+    assert sum(shares) == pytest.approx(60 * given)
+    products, random = (suite.PARTS[name][0] for name in QUICK)
+    assert shares[1] / products == pytest.approx(shares[-1] / random)
+
+
+def _noting(shares, measure, threads, seconds):
+    shares.append(seconds)
+    return measure(threads, 0)
 
 
 def test_the_peers_get_an_environment_that_lets_them_be_quick(monkeypatch):

@@ -12,24 +12,32 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from initcore import _core, roof
 from initcore._validate import check_count, check_number, choose
 from initcore.bench import draws, entries, machine, settings
 from initcore.bench.interleaved import Entry, measure
-from initcore.bench.networks import LARGE
+from initcore.bench.networks import LARGE, Workload
 
 Progress = Callable[[int, int, str], None]  # done, of how many, what is next
 
-_ROUNDS = 5  # at least, of everything
-_PREPARATION = 0.4  # share of the time in which nothing is measured: imports, compilers, warming up
+_ROUNDS = 4  # at least, of everything
+_ROOF = 2  # its weight among the PARTS
+
+
+def _brief(work: Workload) -> Workload:
+    """Return a quarter of the steps, unless they are so small that what a training does once would count."""
+    return replace(work, rows=work.rows // 4) if work.flops > 1e6 else work
+
 
 # What the parts consist of, and how much of the time each entry gets.
 PARTS: dict[str, tuple[float, list[Callable[[int], Entry]]]] = {
-    "training": (5, [partial(entries.training, work) for work in entries.NETWORKS]),
-    "bf16": (2.5, [partial(entries.training_in_bf16, work) for work in LARGE]),
+    "training": (5, [partial(entries.training, _brief(work)) for work in entries.NETWORKS]),
+    "bf16": (2.5, [partial(entries.training_in_bf16, _brief(work)) for work in LARGE]),
     "products": (1, [partial(entries.product, *shape) for shape in entries.PRODUCTS]),
     "activations": (
         0.7,
@@ -46,14 +54,24 @@ def run_here(threads: int, seconds: float, parts: Sequence[str], progress: Progr
     possible = [name for name in parts if name != "bf16" or _core.active_bf16()]
     work = [(PARTS[name][0], make) for name in possible for make in PARTS[name][1]]
     total = len(work) + 1
-    unit = seconds * (1 - _PREPARATION) / (2 + sum(weight for weight, _ in work))
+    left = _ROOF + sum(weight for weight, _ in work)
+    end = perf_counter() + seconds
+
+    def share(weight: float) -> float:
+        """Of the time that is left: imports and compilers take theirs, and so do calls that are long."""
+        nonlocal left
+        part = weight / left
+        left -= weight
+        return max(end - perf_counter(), 0) * part
+
     about = machine.describe()
     progress(0, total, "roof")
-    found = roof.measure(threads, 2 * unit)
+    found = roof.measure(threads, share(_ROOF))
     results = []
     for done, (weight, make) in enumerate(work, 1):
         progress(done, total, _label(make))
-        results.append(measure(make(threads), weight * unit, _ROUNDS if seconds else 1).info())
+        entry = make(threads)
+        results.append(measure(entry, share(weight), _ROUNDS if seconds else 1).info())
     return {
         "machine": about,
         "threads": threads,
