@@ -27,7 +27,8 @@ class ThreadTrial {
     if (phase_ == kTryAlone) {
       const bool again = alone_;
       alone_ = best_[kTryAlone] < best_[kTryTogether];
-      kept_ = again && alone_ ? std::min(2 * kept_, kLongestKept) : kKept;
+      const bool narrowly = alone_ && best_[kTryAlone] > kNarrow * best_[kTryTogether];
+      kept_ = again && alone_ ? std::min(2 * kept_, kLongestKept) : narrowly ? kSoon : kKept;
     }
     if (phase_ == kKeep) best_[kTryTogether] = best_[kTryAlone] = kNever;
     phase_ = phase_ == kKeep ? kTryTogether : phase_ + 1;
@@ -38,6 +39,11 @@ class ThreadTrial {
 
   // Of some tries the shortest counts: the first ones find the data in the other processor's cache.
   static constexpr int kTries = 4, kKept = 64 * kTries;
+
+  // Where one thread is hardly faster, mostly the other one did not help: it slept, or its processor was
+  // taken for a moment (kMostAlonePerWait in threads.cpp). So that is asked again soon.
+  static constexpr int kSoon = 8 * kTries;
+  static constexpr double kNarrow = 0.9;
 
   // A step together that does not pay may take several times as long; so the more often that was seen in a
   // row, the less often it is tried.

@@ -355,3 +355,12 @@ def test_steps_are_computed_by_as_many_threads_as_are_faster(together, alone, ex
     assert expected[0] <= steps.mean() <= expected[1]
     if expected[1] > 0:  # both are tried again and again
         assert all({True, False} <= set(part.tolist()) for part in np.array_split(steps, 4))
+
+
+def test_where_one_thread_is_hardly_faster_that_is_asked_again_soon_at_first():
+    narrowly, clearly = (np.array(_core.thread_trial(20_000, together, 1e-4)) for together in (1.05e-4, 2e-4))
+    tries = narrowly.argmax()  # of steps together, with which both begin
+    assert tries == clearly.argmax() > 0
+    alone = [steps[tries:].tolist().index(False) for steps in (narrowly, clearly)]  # until it is tried again
+    assert alone[0] < alone[1] / 4
+    assert narrowly.mean() > 0.98
