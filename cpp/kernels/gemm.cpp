@@ -139,15 +139,15 @@ bool packs_a(const Product<T>& s, Index width) {
   return kRegisters == 32 ? is_blocked(s, width) : is_stripped(s, width);
 }
 
-/// Rows of b that are read where they lie, at a time, for all of c.
-inline constexpr Index kLowDepth = 192;
+/// Rows of a low c, at most, and rows of b that are read at a time for all of it.
+inline constexpr Index kLowRows = 12, kLowDepth = 192;
 
 /// Whether c has few rows and those of b lie whole pages apart: in the L2 cache they leave room for few
 /// others. What a panel fetches of the next one's rows must be used before more is read. (Not measured with
 /// AVX-512.)
 template <typename T>
 bool is_low(const Product<T>& s) {
-  return kRegisters == 16 && s.layout != Layout::kNT && s.m > tile_rows(kWide) && s.m <= kCollidingRows &&
+  return kRegisters == 16 && s.layout != Layout::kNT && s.m > tile_rows(kWide) && s.m <= kLowRows &&
          s.k > kLowDepth && s.ldb * Index(sizeof(T)) % kPage == 0;
 }
 

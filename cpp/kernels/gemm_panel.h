@@ -47,9 +47,9 @@ inline constexpr Index kUnpackedRows = kRegisters == 32 ? 256 : 16, kUnpackedDep
 
 // More than so many rows of b that are whole pages apart push each other out of all caches (with 16
 // registers, out of the first one, from which narrow panels would be read): those are packed for more than so
-// many rows of c.
+// many rows of c, or than the tile has that packs them.
 inline constexpr Index kPage = 4096, kColliding = kRegisters == 32 ? 128 : 16;
-inline constexpr Index kCollidingRows = kRegisters == 32 ? 24 : 12;
+inline constexpr Index kCollidingRows = kRegisters == 32 ? 24 : 6;
 
 // Rows of a that a tile reads, at most, where they are whole pages apart: then they share one set of the L1
 // cache, of eight ways, with b (784x8x1024 22 GFLOP/s with twelve and 40 with seven, on Zen 3).
@@ -201,7 +201,7 @@ struct Panel {
     read_bias();
     const bool transposed = s.layout == Layout::kNT;
     const bool collide = s.ldb * Index(sizeof(T)) % kPage == 0 && s.k > kColliding;
-    const Index few = collide ? kCollidingRows : kUnpackedRows;
+    const Index few = collide ? max<Index>(kRows, kCollidingRows) : kUnpackedRows;
     const bool unpacked = !transposed && (s.ldb == kStride || i1 - i0 <= few);
     const Index most = unpacked ? kUnpackedDepth : kDeepest;
     const Index chunks = max<Index>(1, (s.k + most - 1) / most);
