@@ -334,8 +334,12 @@ def test_models_in_threads_give_the_bits_of_models_alone(blobs):
 
 
 CTRL_C = """
+    import signal
+
     import numpy as np
     import initcore as ic
+    # Whoever runs the tests in the background of a shell hands down that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     x, y = np.random.default_rng(0).normal(size=(20_000, 64)), np.arange(20_000) % 3
     model = ic.Sequential([ic.Dense(256, activation="relu"), ic.Dense(3)], input_shape=(64,))
     model.compile("adam", "sparse_categorical_crossentropy")
