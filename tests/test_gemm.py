@@ -114,7 +114,7 @@ def test_every_size_and_tail(kernel, layout, rng):
         ]  # one or few
         + [(51, 1024, 3), (9, 2048, 8), (20, 1024, 1)]  # short sums, rows of c whole pages apart
         + [(5, 131, 3), (7, 131, 10), (3, 203, 11)]  # short sums, and just longer, wide c
-        + [(97, 130, 400), (512, 70, 40), (49, 1000, 350)]  # a and b beside many columns of c
+        + [(97, 130, 400), (512, 70, 40), (49, 1000, 350), (115, 1100, 130)]  # many columns of c
         + [(97, 8, 1024), (29, 3, 2048), (15, 70, 1024)]  # rows of a whole pages apart
         + [(5, 1024, 200), (7, 1024, 40), (12, 2048, 500)]  # those of b
         + [(50, 40, 1024), (1024, 40, 50)]  # columns of a
@@ -228,9 +228,10 @@ def test_bits_do_not_depend_on_the_number_of_threads(kernel, layout, shape, rng)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("epilogue", ["bias", "slope"])
 @pytest.mark.parametrize("layout", ["nn", "nt", "tn"])
-def test_a_large_a(isa, dtype, layout, epilogue, rng):
+@pytest.mark.parametrize("shape", [(2003, 277, 527), (640, 1100, 830)])
+def test_a_large_a(isa, dtype, layout, shape, epilogue, rng):
     """Blocks of a are packed beside many panels, but not beside the few that are a thread's share of them."""
-    m, n, k = 2003, 277, 527
+    m, n, k = shape
     a, b = operands(layout, m, n, k, dtype, rng)
     y = np.maximum(rng.normal(size=(m, n)), 0).astype(dtype)
     start = (rng.normal(size=(m, n)) if epilogue == "slope" else rng.normal(size=n)).astype(dtype)

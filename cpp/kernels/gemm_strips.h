@@ -15,11 +15,11 @@ inline constexpr int kStrip = tile_rows(kVectors);
 /// Length of the sums in a block of a. One panel of so much of b takes half of the L1 cache.
 inline constexpr Index kBlockDepth = 256;
 
-/// Rows of a block of a, 96 KB, and columns of b beside it, 512 KB: to be read from the L2 and L3 caches.
+/// Rows of a block of a, 96 KB, and columns of b beside it, 1 MB: to be read from the L2 and L3 caches.
 template <typename T>
 inline constexpr Index kBlockRows = 98304 / Index(kBlockDepth * sizeof(T));
 template <typename T>
-inline constexpr Index kBlockColumns = 524288 / Index(kBlockDepth * sizeof(T));
+inline constexpr Index kBlockColumns = 1048576 / Index(kBlockDepth * sizeof(T));
 
 /// The rows of a that a tile reads, from its strip: number p of each row, then number p + 1.
 template <typename T, int kRows>
@@ -39,13 +39,21 @@ INITCORE_INLINE void fetch_ahead(const T* row, Index stride, Index begin, Index 
   for (Index j = begin; j < end; j += kInLine<T>) __builtin_prefetch(row + kAhead * stride + j, 0, 2);
 }
 
+/// Numbers beyond the last strip that packing it may write.
+template <typename T>
+inline constexpr Index kBeyond = max<Index>(0, kLanes<T> - kStrip);
+
 /// Strips (height, depth) of a from row i and column p0 on. What is behind the last row is never used.
 template <typename T>
 void pack_strips(const Product<T>& s, Index i, Index height, Index p0, Index depth, T* strips) {
   if (s.layout != Layout::kTN) {
-    for (Index r = 0; r < height; r += kStrip)
-      transpose(s.a + (i + r) * s.lda + p0, s.lda, min<Index>(kStrip, height - r), depth, strips + r * depth,
-                kStrip);
+    // Whole squares are the fastest to turn: what they write beyond a strip's height is overwritten by its
+    // next numbers, and by the next strip.
+    for (Index r = 0; r < height; r += kStrip) {
+      const bool square = kBeyond<T> > 0 && depth >= kLanes<T> && i + r + kLanes<T> <= s.m;
+      const Index rows = square ? kLanes<T> : min<Index>(kStrip, height - r);
+      transpose(s.a + (i + r) * s.lda + p0, s.lda, rows, depth, strips + r * depth, kStrip);
+    }
     return;
   }
   const T* const a = s.a + p0 * s.lda + i;
@@ -99,7 +107,8 @@ void run_strips(const Product<T>& s, Index j, const T* b) {
 template <typename T, template <typename, int> class A>
 void run_stripped(const Product<T>& s, Index j0, Index width) {
   constexpr Index kW = kColumns<T>;
-  alignas(64) T strips[kBlockRows<T> * kBlockDepth], panels[kBlockColumns<T> * kBlockDepth];
+  alignas(64) T strips[kBlockRows<T> * kBlockDepth + kBeyond<T>];
+  alignas(64) T panels[kBlockColumns<T> * kBlockDepth];
   const Index whole = j0 + width / kW * kW, chunks = (s.k + kBlockDepth - 1) / kBlockDepth;
   Product<T> block = s;
   block.a = strips;
