@@ -89,18 +89,26 @@ void pack_panels(const Product<T>& s, Index p0, Index depth, Index j0, Index wid
 }
 
 /// A panel of c, from column j on, of a block: a is strips, b a packed panel. What the next tile will add to,
-/// or write, is fetched meanwhile: the last number of each row, for the first may be in a line that the panel
-/// before has used.
+/// or write, is fetched meanwhile, at the end of a panel for the next one: the last number of each row, for
+/// the first may be in a line that this panel has used. (Fetching what lies behind c does no harm.)
 template <typename T>
-void run_strips(const Product<T>& s, Index j, const T* b) {
+[[gnu::noinline]] void run_strips(const Product<T>& s, Index j, const T* b) {
   constexpr Index kW = kColumns<T>;
+  const RowsOfB<T> rows_of_b{b, kW, s.k, nullptr};
   Panel<T, kVectors, StripsOfA> panel(s, j, kW);
   panel.read_bias();
-  for (Index i = 0; i < s.m; i += kStrip) {
-    for (Index r = i + kStrip; r < min(i + 2 * kStrip, s.m); ++r)
-      __builtin_prefetch(s.c + r * s.ldc + j + kW - 1, 1);
-    panel.template rows_of<kStrip>(i, min<Index>(kStrip, s.m - i), 0, s.k, {b, kW, s.k, nullptr});
+  const T* const bias = s.bias ? panel.bias : nullptr;
+  T* c = s.c + j;
+  Index i = 0;
+  for (; i + kStrip <= s.m; i += kStrip, c += kStrip * s.ldc) {
+    const T* const next = i + kStrip < s.m ? c + kStrip * s.ldc : s.c + j + kW;
+#pragma GCC unroll 8
+    for (Index r = 0; r < kStrip; ++r) __builtin_prefetch(next + r * s.ldc + kW - 1, 1);
+    // In place, not called as others are: sums may be short.
+    tile<false, false, Fetch::kNothing, T, kStrip, kVectors>(s.k, StripsOfA<T, kStrip>(s, i, 0), rows_of_b,
+                                                             nullptr, c, s.ldc, s.accumulate, bias, 0);
   }
+  if (i < s.m) panel.template rows_of<kStrip - 1>(i, s.m - i, 0, s.k, rows_of_b);
 }
 
 /// All rows of the panels [j0, j0 + width).
