@@ -116,7 +116,7 @@ def test_every_size_and_tail(kernel, layout, rng):
         + [(5, 131, 3), (7, 131, 10), (3, 203, 11)]  # short sums, and just longer, wide c
         + [(97, 130, 400), (512, 70, 40), (49, 1000, 350), (115, 1100, 130)]  # many columns of c
         + [(97, 8, 1024), (29, 3, 2048), (15, 70, 1024)]  # rows of a whole pages apart
-        + [(5, 1024, 200), (7, 1024, 40), (12, 2048, 500)]  # those of b
+        + [(5, 1024, 200), (7, 1024, 40), (12, 2048, 500), (25, 1024, 1030)]  # those of b
         + [(50, 40, 1024), (1024, 40, 50)]  # columns of a
     )
     for m, n, k in sizes:

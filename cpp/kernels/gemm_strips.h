@@ -143,18 +143,28 @@ void run_stripped(const Product<T>& s, Index j0, Index width) {
   if (whole < j0 + width) run_beside<T, A>(s, whole, j0 + width - whole, 0, s.m);
 }
 
-/// Whether that pays for packing a, as measured on 36 000 forms: where there is enough of a, and of c, most
+/// Whether so large a b is best packed in panels whatever a is: beside more rows than two tiles have, if its
+/// rows lie whole pages apart.
+template <typename T>
+bool is_beside_far_rows(const Product<T>& s) {
+  const Index bytes = s.n * s.k * Index(sizeof(T));
+  return s.layout != Layout::kNT && s.m > 2 * kStrip && s.ldb * Index(sizeof(T)) % kPage == 0 &&
+         bytes >= (s.layout == Layout::kTN && sizeof(T) == 8 ? 1048576 : 4194304);
+}
+
+/// Whether strips pay for themselves, as measured on 41 000 forms: where there is enough of a, and of c, most
 /// of all if c is written once. Where a lies along columns, a tile reads a part of a line from each of its
 /// rows, the larger the numbers the more lines, and rows whole pages apart push each other out of the L1
 /// cache.
 template <typename T>
 bool is_stripped(const Product<T>& s, Index width) {
   const Index panels = width / kColumns<T>, bytes = s.m * s.k * Index(sizeof(T));
+  if (is_beside_far_rows(s)) return panels >= 32;
+  if (s.m < kBlock) return false;
   if (s.layout != Layout::kTN) {
     if (s.k <= kBlockDepth) return s.m >= 2 * kBlock && panels >= 8 && bytes >= 16384;
-    return s.m >= kBlock && panels >= 24 && bytes >= (s.layout == Layout::kNN ? 524288 : 1310720);
+    return panels >= 24 && bytes >= (s.layout == Layout::kNN ? 524288 : 1310720);
   }
-  if (s.m < kBlock) return false;
   const bool apart = s.lda * Index(sizeof(T)) % kPage == 0;
   const bool large = bytes >= (sizeof(T) == 4 ? 524288 : 131072);
   if (bytes < 65536) return apart && bytes >= 16384 && panels >= 4;
