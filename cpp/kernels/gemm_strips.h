@@ -56,15 +56,13 @@ void pack_strips(const Product<T>& s, Index i, Index height, Index p0, Index dep
     }
     return;
   }
-  const T* const a = s.a + p0 * s.lda + i;
-  for (Index block = 0; block < height; block += kBlock) {  // some strips at a time: whole lines of a
-    const Index end = min(block + kBlock, height), whole = end - (end - block) % kStrip;
-    for (Index p = 0; p < depth; ++p) {
-      fetch_ahead(a + p * s.lda, s.lda, block, end);
-      for (Index r = block; r < whole; r += kStrip)
-        __builtin_memcpy(strips + r * depth + p * kStrip, a + p * s.lda + r, kStrip * sizeof(T));
-      for (Index r = whole; r < end; ++r) strips[whole * depth + p * kStrip + r - whole] = a[p * s.lda + r];
-    }
+  const Index whole = height - height % kStrip;
+  for (Index p = 0; p < depth; ++p) {
+    const T* const row = s.a + (p0 + p) * s.lda + i;
+    fetch_ahead(row, s.lda, 0, height);
+    for (Index r = 0; r < whole; r += kStrip)
+      __builtin_memcpy(strips + r * depth + p * kStrip, row + r, kStrip * sizeof(T));
+    for (Index r = whole; r < height; ++r) strips[whole * depth + p * kStrip + r - whole] = row[r];
   }
 }
 
@@ -165,10 +163,10 @@ bool is_stripped(const Product<T>& s, Index width) {
     if (s.k <= kBlockDepth) return s.m >= 2 * kBlock && panels >= 8 && bytes >= 16384;
     return panels >= 24 && bytes >= (s.layout == Layout::kNN ? 524288 : 1310720);
   }
-  const bool apart = s.lda * Index(sizeof(T)) % kPage == 0;
-  const bool large = bytes >= (sizeof(T) == 4 ? 524288 : 131072);
+  const Index stride = s.lda * Index(sizeof(T));
+  const bool apart = stride % kPage == 0, large = bytes >= (sizeof(T) == 4 ? 524288 : 131072);
   if (bytes < 65536) return apart && bytes >= 16384 && panels >= 4;
-  return panels >= (apart ? 2 : large ? 4 : 8);
+  return panels >= (apart ? 2 : stride % (kPage / 2) == 0 ? 3 : large ? 4 : 8);
 }
 
 }  // namespace
