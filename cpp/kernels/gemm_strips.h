@@ -157,7 +157,7 @@ bool is_beside_far_rows(const Product<T>& s) {
 template <typename T>
 bool is_stripped(const Product<T>& s, Index width) {
   const Index panels = width / kColumns<T>, bytes = s.m * s.k * Index(sizeof(T));
-  if (is_beside_far_rows(s)) return panels >= 32;
+  if (is_beside_far_rows(s) && panels >= 32) return true;
   if (s.m < kBlock) return false;
   if (s.layout != Layout::kTN) {
     if (s.k <= kBlockDepth) return s.m >= 2 * kBlock && panels >= 8 && bytes >= 16384;
