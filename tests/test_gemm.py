@@ -5,6 +5,7 @@ Products of bfloat16 operands are products of the rounded operands: the same tes
 
 import itertools
 import os
+import threading
 from dataclasses import dataclass
 
 import emulated_amx
@@ -252,6 +253,22 @@ def test_a_large_a(isa, dtype, layout, shape, epilogue, rng):
     error = product.bound(layout, a, b) + 4 * np.finfo(dtype).eps * (abs(start) + abs(expected))
     assert_close(results[0], expected, error)
     assert len({c.tobytes() for c in results}) == 1
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_packed_fits_into_a_stack_of_two_megabytes(kernel, layout, rng):
+    """The least that Linux gives a thread, where the limit of the process is none."""
+    before = threading.stack_size(2**21)
+    try:
+        for m, n, k in [(640, 1100, 830), (2003, 277, 527), (25, 1024, 1030), (7, 2048, 400), (300, 2, 40)]:
+            a, b = operands(layout, m, n, k, kernel.dtype, rng)
+            c = np.full((m, n), np.nan, kernel.dtype)
+            thread = threading.Thread(target=kernel, args=(layout, a, b, c))
+            thread.start()
+            thread.join()
+            assert_close(c, kernel.product(layout, a, b), kernel.bound(layout, a, b))
+    finally:
+        threading.stack_size(before)
 
 
 @pytest.mark.parametrize("n", [64, 128, 1024])
