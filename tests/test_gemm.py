@@ -114,11 +114,12 @@ def test_every_size_and_tail(kernel, layout, rng):
             (70, 40, 3),
         ]  # one or few
         + [(51, 1024, 3), (9, 2048, 8), (20, 1024, 1)]  # short sums, rows of c whole pages apart
-        + [(5, 131, 3), (7, 131, 10), (3, 203, 11)]  # short sums, and just longer, wide c
+        + [(5, 131, 3), (7, 131, 16), (3, 203, 17)]  # short sums, and just longer, wide c
         + [(97, 130, 400), (512, 70, 40), (49, 1000, 350), (115, 1100, 130)]  # many columns of c
         + [(97, 8, 1024), (29, 3, 2048), (15, 70, 1024)]  # rows of a whole pages apart
         + [(5, 1024, 200), (7, 1024, 40), (12, 2048, 500), (25, 1024, 1030)]  # those of b
-        + [(50, 40, 1024), (1024, 40, 50)]  # columns of a
+        + [(50, 40, 1024), (1024, 40, 50), (1024, 131, 7), (512, 131, 16)]  # columns of a
+        + [(645, 1024, 530)]  # rows of a large c
     )
     for m, n, k in sizes:
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
@@ -139,7 +140,16 @@ def test_sums_longer_than_one_packed_panel(kernel, layout, k, rng):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
     "shape",
-    [(9, 21, 200), (15, 150, 2100), (16, 150, 2100), (7, 1024, 500), (1, 61, 40), (300, 1, 9), (300, 2, 40)],
+    [
+        (9, 21, 200),
+        (15, 150, 2100),
+        (16, 150, 2100),
+        (7, 1024, 500),
+        (645, 1024, 530),
+        (1, 61, 40),
+        (300, 1, 9),
+        (300, 2, 40),
+    ],
 )
 def test_accumulate_adds_to_what_is_there(kernel, layout, shape, rng):
     a, b = operands(layout, *shape, kernel.dtype, rng)
@@ -272,7 +282,7 @@ def test_what_is_packed_fits_into_a_stack_of_two_megabytes(kernel, layout, rng):
 
 
 @pytest.mark.parametrize("n", [64, 128, 1024])
-@pytest.mark.parametrize("k", [3, 20, 784])
+@pytest.mark.parametrize("k", [3, 16, 20, 784])
 def test_an_example_alone_gives_the_bits_that_it_gives_in_a_batch(kernel, n, k, rng):
     """Where whole vectors make up a row, whatever the way that suits a single one."""
     a, b = operands("nn", 23, n, k, kernel.dtype, rng)

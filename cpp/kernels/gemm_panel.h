@@ -69,10 +69,11 @@ inline constexpr Index kUnforeseen = 1024;
 
 /// c (kRows, kVecs vectors) = start + a (kRows, k) b (k, kVecs vectors), where start is c itself, the bias,
 /// or 0; of the last vector, only the lanes `last` exist if kRagged. With kPack, b is packed on the way: the
-/// first tile of a panel does it for the others.
+/// first tile of a panel does it for the others. What c held may have been read before, into rows of `held_c`
+/// without gaps.
 template <bool kPack, bool kRagged, Fetch kFetch, typename T, int kRows, int kVecs, typename A>
 INITCORE_INLINE void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* c, Index ldc, bool from_c,
-                          const T* bias, Index last) {
+                          const T* bias, Index last, const T* held_c = nullptr) {
   constexpr int kW = kLanes<T>;
   const auto each_row = [c, ldc](auto f) INITCORE_ALWAYS {
     T* row = c;
@@ -80,7 +81,12 @@ INITCORE_INLINE void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* 
     for (int i = 0; i < kRows; ++i, row = held(row + ldc)) f(i, row);  // else all addresses are spilled
   };
   Vector<T> sum[kRows][kVecs];
-  if (from_c) {
+  if (held_c) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 16
+      for (int j = 0; j < kVecs; ++j) sum[i][j] = load(held_c + (i * kVecs + j) * kW);
+  } else if (from_c) {
     each_row([&](int i, const T* row) INITCORE_ALWAYS {
 #pragma GCC unroll 16
       for (int j = 0; j < kVecs; ++j)

@@ -9,7 +9,7 @@ namespace initcore::INITCORE_ISA {
 namespace {
 
 /// Bytes of a row of c from which row by row of b is faster than panel by panel.
-inline constexpr Index kStreamedBytes = 1025;
+inline constexpr Index kStreamedBytes = 1024;
 
 /// Whether c is a single column that can be a single row instead: c^T = b^T a^T.
 template <typename T>

@@ -9,7 +9,7 @@ namespace initcore::INITCORE_ISA {
 namespace {
 
 /// Sums of up to so many products are short.
-inline constexpr Index kShallow = kRegisters == 32 ? 8 : 10;
+inline constexpr Index kShallow = kRegisters == 32 ? 8 : 16;
 
 /// Rows of c at a time.
 inline constexpr int kShallowRows = 2;
@@ -21,9 +21,18 @@ inline constexpr Index kShallowPacked = 32768 / Index(sizeof(T));
 /// Panels from which c is wide, if rows are not pages apart. (With 32 registers that has not been measured.)
 inline constexpr Index kWidePanels = 6;
 
+/// Rows of a, where it lies along columns, that share a set of the L1 cache.
+template <typename T>
+Index colliding_rows(const Product<T>& s) {
+  const Index stride = s.lda * Index(sizeof(T));
+  if (s.layout != Layout::kTN || stride % (kPage / 2) != 0) return 0;
+  return stride % kPage == 0 ? s.k : s.k / 2;
+}
+
 template <typename T>
 bool is_shallow(const Product<T>& s) {
   if (s.k == 0 || s.k > kShallow || s.m <= kShallowRows || s.n <= kColumns<T>) return false;
+  if (colliding_rows(s) > kCollidingTile) return false;
   const bool wide = kRegisters == 16 && s.n >= kWidePanels * kColumns<T>;
   return wide || s.ldc * Index(sizeof(T)) % kPage == 0;
 }

@@ -89,7 +89,11 @@ void pack_panels(const Product<T>& s, Index p0, Index depth, Index j0, Index wid
 /// A panel of c, from column j on, of a block: a is strips, b a packed panel. What the next tile will add to,
 /// or write, is fetched meanwhile, at the end of a panel for the next one: the last number of each row, for
 /// the first may be in a line that this panel has used. (Fetching what lies behind c does no harm.)
-template <typename T>
+///
+/// With kApart, tiles add to rows that lie whole pages apart. Each would wait for what the one before has
+/// just written, since processors first tell addresses apart by their last twelve bits; so all are read
+/// before.
+template <bool kApart, typename T>
 [[gnu::noinline]] void run_strips(const Product<T>& s, Index j, const T* b) {
   constexpr Index kW = kColumns<T>;
   const RowsOfB<T> rows_of_b{b, kW, s.k, nullptr};
@@ -97,14 +101,18 @@ template <typename T>
   panel.read_bias();
   const T* const bias = s.bias ? panel.bias : nullptr;
   T* c = s.c + j;
+  alignas(64) T held_c[kApart ? kBlockRows<T> * kW : 1];
+  if constexpr (kApart)
+    for (Index r = 0; r < s.m; ++r) __builtin_memcpy(held_c + r * kW, c + r * s.ldc, kW * sizeof(T));
   Index i = 0;
   for (; i + kStrip <= s.m; i += kStrip, c += kStrip * s.ldc) {
-    const T* const next = i + kStrip < s.m ? c + kStrip * s.ldc : s.c + j + kW;
+    const T* const next = kApart ? c + kW : i + kStrip < s.m ? c + kStrip * s.ldc : s.c + j + kW;
 #pragma GCC unroll 8
-    for (Index r = 0; r < kStrip; ++r) __builtin_prefetch(next + r * s.ldc + kW - 1, 1);
+    for (Index r = 0; r < kStrip; ++r) __builtin_prefetch(next + r * s.ldc + kW - 1, 1, kApart ? 2 : 3);
     // In place, not called as others are: sums may be short.
     tile<false, false, Fetch::kNothing, T, kStrip, kVectors>(s.k, StripsOfA<T, kStrip>(s, i, 0), rows_of_b,
-                                                             nullptr, c, s.ldc, s.accumulate, bias, 0);
+                                                             nullptr, c, s.ldc, s.accumulate, bias, 0,
+                                                             kApart ? held_c + i * kW : nullptr);
   }
   if (i < s.m) panel.template rows_of<kStrip - 1>(i, s.m - i, 0, s.k, rows_of_b);
 }
@@ -133,7 +141,9 @@ void run_stripped(const Product<T>& s, Index j0, Index width) {
         if (s.x) block.x = s.x + i * s.ldc;
         if (s.y) block.y = s.y + i * s.ldc;
         pack_strips(s, i, block.m, p0, block.k, strips);
-        for (Index j = g; j < end; j += kW) run_strips(block, j, panels + (j - g) * block.k);
+        const bool apart = block.accumulate && s.ldc * Index(sizeof(T)) % kPage == 0;
+        for (Index j = g; j < end; j += kW)
+          (apart ? run_strips<true, T> : run_strips<false, T>)(block, j, panels + (j - g) * block.k);
         finish(block, 0, block.m, g, end - g);
       }
     }
