@@ -139,8 +139,8 @@ bool packs_a(const Product<T>& s, Index width) {
   return kRegisters == 32 ? is_blocked(s, width) : is_stripped(s, width);
 }
 
-/// Rows of a low c, at most, and rows of b that are read at a time for all of it.
-inline constexpr Index kLowRows = 12, kLowDepth = 192;
+/// Rows of b that are read at a time for all of a low c.
+inline constexpr Index kLowDepth = 192;
 
 /// Whether c has few rows and those of b lie whole pages apart: in the L2 cache they leave room for few
 /// others. What a panel fetches of the next one's rows must be used before more is read. (Not measured with
