@@ -133,11 +133,15 @@ void dots_below(const Product<T>& s, Index i, Index i1, Index j, Index width) {
   }
 }
 
-/// Rows [i0, i1) and columns [j0, j0 + width). Where rows of b serve several tiles, in parts that stay in the
-/// L1 cache: 40 of its 48 KB for so many rows of a and four columns of b.
+/// Bytes of so many rows of a and four columns of b, where rows of b serve several tiles: in the L1 cache of
+/// processors with AVX-512, 48 KB, and in the L2 cache of others. Their L1 would hold so short parts that
+/// adding up the lanes of each takes longer.
+inline constexpr Index kServedBytes = kRegisters == 32 ? 40960 : 262144;
+
+/// Rows [i0, i1) and columns [j0, j0 + width).
 template <typename T>
 void all_dots(const Product<T>& s, Index i0, Index i1, Index j0, Index width) {
-  constexpr Index kRows = 8, kDepth = 40960 / Index((kRows + 4) * kVectorBytes) * kLanes<T>;
+  constexpr Index kRows = 8, kDepth = kServedBytes / Index((kRows + 4) * kVectorBytes) * kLanes<T>;
   const Index depth = s.m <= 4 ? s.k : kDepth;
   for (Index p0 = 0; p0 < s.k; p0 += depth) {
     const Product<T> part = part_of(s, p0, min(depth, s.k - p0));
