@@ -8,8 +8,9 @@
 namespace initcore::INITCORE_ISA {
 namespace {
 
-/// Bytes of a row of c from which row by row of b is faster than panel by panel.
-inline constexpr Index kStreamedBytes = 1024;
+/// Bytes of a row of c from which row by row of b is faster than panel by panel. (With AVX-512, 1024 are a
+/// single panel, which keeps its sums in registers.)
+inline constexpr Index kStreamedBytes = kRegisters == 32 ? 1025 : 1024;
 
 /// Whether c is a single column that can be a single row instead: c^T = b^T a^T.
 template <typename T>
