@@ -139,21 +139,28 @@ bool packs_a(const Product<T>& s, Index width) {
   return kRegisters == 32 ? is_blocked(s, width) : is_stripped(s, width);
 }
 
-/// Rows of b that are read at a time for all of a low c.
-inline constexpr Index kLowDepth = 192;
+/// Rows of b that are read at a time for all of a low c. Where a lies along columns, those of a that such a
+/// part needs stay in the L1 cache as well.
+template <typename T>
+Index low_depth(const Product<T>& s) {
+  return s.layout == Layout::kTN ? kColumnDepth : 192;
+}
 
-/// Whether c has few rows and those of b lie whole pages apart: in the L2 cache they leave room for few
-/// others. What a panel fetches of the next one's rows must be used before more is read. (Not measured with
-/// AVX-512.)
+/// Bytes of b from which on that pays: half of the L2 cache.
+inline constexpr Index kLowBytes = 262144;
+
+/// Whether c has few rows and b is large. Panel by panel, what is read of b besides, the other ends of lines
+/// and what was fetched for the next panel, would be gone from the caches before it is used, and each row
+/// may be in a page of its own, more of which than a processor remembers. (Not measured with AVX-512.)
 template <typename T>
 bool is_low(const Product<T>& s) {
-  return kRegisters == 16 && s.layout != Layout::kNT && s.m > tile_rows(kWide) && s.m <= kLowRows &&
-         s.k > kLowDepth && s.ldb * Index(sizeof(T)) % kPage == 0;
+  return kRegisters == 16 && s.layout != Layout::kNT && s.m > 1 && s.m <= kBlock &&
+         s.k >= 2 * low_depth(s) && s.n * s.k * Index(sizeof(T)) >= kLowBytes && !packs_a(s, s.n);
 }
 
 template <typename T, template <typename, int> class A>
 void run_low(const Product<T>& s, Index j0, Index width) {
-  const Index parts = (s.k + kLowDepth - 1) / kLowDepth;
+  const Index depth = low_depth(s), parts = (s.k + depth - 1) / depth;
   for (Index part = 0; part < parts; ++part) {
     const Index p0 = s.k * part / parts, end = s.k * (part + 1) / parts;
     run_beside<T, A>(part_of(s, p0, end - p0), j0, width, 0, s.m);
@@ -193,10 +200,8 @@ Way<T> way_of_whole(const Product<T>& s) {
   if (stands(s)) return {way_of_whole(lying(s)).units, run_lying<T>};
   if (has_dots(s)) return {count_units(s, kBlock, dot_columns(s)), run_dots<T>};
   if (is_long_row(s)) return {count_units(s, kBlock, kLongColumns), run_long_row<T>};
-  if (is_shallow(s)) {
-    const Index units = count_units(s, kBlock, shallow_columns(s));
-    return {units, s.layout == Layout::kTN ? run_shallow<T, ColumnsOfA> : run_shallow<T, RowsOfA>};
-  }
+  if (is_shallow(s))
+    return s.layout == Layout::kTN ? way_of_shallow<T, ColumnsOfA>(s) : way_of_shallow<T, RowsOfA>(s);
   if (is_flat(s)) return {count_units(flat_turned(s), kBlock, flat_height(s)), run_flat<T>};
   if (is_narrow(s)) return {(s.m + kNarrowRows - 1) / kNarrowRows, run_narrow<T>};
   return s.layout == Layout::kTN ? way_of_panels<T, ColumnsOfA>(s) : way_of_panels<T, RowsOfA>(s);

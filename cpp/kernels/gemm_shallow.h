@@ -8,8 +8,12 @@
 namespace initcore::INITCORE_ISA {
 namespace {
 
-/// Sums of up to so many products are short.
-inline constexpr Index kShallow = kRegisters == 32 ? 8 : 16;
+/// Sums of up to so many products are short, and of up to so many beside any c.
+inline constexpr Index kShallow = kRegisters == 32 ? 8 : 16, kShallowest = kRegisters == 32 ? 8 : 10;
+
+/// Bytes of c up to which longer sums are short, and from which c is fetched: no cache holds it then. (The
+/// latter has not been measured with 32 registers.)
+inline constexpr Index kSmallC = 1572864, kFarC = 10485760;
 
 /// Rows of c at a time.
 inline constexpr int kShallowRows = 2;
@@ -30,11 +34,17 @@ Index colliding_rows(const Product<T>& s) {
 }
 
 template <typename T>
+Index bytes_of_c(const Product<T>& s) {
+  return s.m * s.n * Index(sizeof(T));
+}
+
+template <typename T>
 bool is_shallow(const Product<T>& s) {
   if (s.k == 0 || s.k > kShallow || s.m <= kShallowRows || s.n <= kColumns<T>) return false;
   if (colliding_rows(s) > kCollidingTile) return false;
-  const bool wide = kRegisters == 16 && s.n >= kWidePanels * kColumns<T>;
-  return wide || s.ldc * Index(sizeof(T)) % kPage == 0;
+  if (s.ldc * Index(sizeof(T)) % kPage == 0) return true;
+  if (kRegisters == 32 || s.n < kWidePanels * kColumns<T>) return false;
+  return s.k <= kShallowest || (s.k * Index(sizeof(T)) < 128 && bytes_of_c(s) <= kSmallC);
 }
 
 /// Columns that are computed together: as many as can be packed, in whole tiles.
@@ -60,19 +70,32 @@ struct Shallow {
         s.k, a, b, nullptr, c + i * s.ldc + j, s.ldc, s.accumulate, bias ? bias + j : nullptr, width - j);
   }
 
-  /// kRows rows of c from row i on.
-  template <int kRows>
+  /// What a wide tile writes: the last number of each line's length, as in `run_strips`.
+  INITCORE_INLINE void fetch(Index i, Index j) const {
+    const T* const next = c + i * s.ldc + j;
+#pragma GCC unroll 8
+    for (Index r = 0; r < kShallowRows; ++r)
+#pragma GCC unroll 8
+      for (Index q = kInLine<T>; q <= kWide * kLanes<T>; q += kInLine<T>)
+        __builtin_prefetch(next + r * s.ldc + q - 1, 1, 3);
+  }
+
+  /// kRows rows of c from row i on. With kFetch, the next ones are fetched.
+  template <bool kFetch, int kRows>
   void rows(Index i) const {
     constexpr Index kW = kLanes<T>;
     const A<T, kRows> a(s, i, 0);
     Index j = 0;
-    for (; j + kWide * kW <= width; j += kWide * kW) tile_at<kWide, false>(a, i, j);
+    for (; j + kWide * kW <= width; j += kWide * kW) {
+      if constexpr (kFetch) fetch(i + kRows, j);
+      tile_at<kWide, false>(a, i, j);
+    }
     for (; j + kW <= width; j += kW) tile_at<1, false>(a, i, j);
     if (j < width) tile_at<1, true>(a, i, j);
   }
 };
 
-template <typename T, template <typename, int> class A>
+template <typename T, template <typename, int> class A, bool kFetch>
 void run_shallow(const Product<T>& s, Index begin, Index end) {
   constexpr Index kW = kLanes<T>;
   each_panel(s, kBlock, shallow_columns(s), begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
@@ -91,10 +114,18 @@ void run_shallow(const Product<T>& s, Index begin, Index end) {
     const Shallow<T, A> part{s, packed, s.bias ? bias : nullptr, s.c + j0, width, stride};
     for (Index i = i0; i < i1; i += kShallowRows) {
       const Index rows = min<Index>(kShallowRows, i1 - i);
-      rows == kShallowRows ? part.template rows<kShallowRows>(i) : part.template rows<1>(i);
+      rows == kShallowRows ? part.template rows<kFetch, kShallowRows>(i) : part.template rows<kFetch, 1>(i);
       finish(s, i, rows, j0, width);
     }
   });
+}
+
+template <typename T, template <typename, int> class A>
+Way<T> way_of_shallow(const Product<T>& s) {
+  const Index units = count_units(s, kBlock, shallow_columns(s));
+  if constexpr (kRegisters == 16)
+    if (bytes_of_c(s) >= kFarC) return {units, run_shallow<T, A, true>};
+  return {units, run_shallow<T, A, false>};
 }
 
 }  // namespace
