@@ -113,12 +113,16 @@ def test_every_size_and_tail(kernel, layout, rng):
         + [(5, 1024, 200), (7, 1024, 40), (12, 2048, 500), (25, 1024, 1030)]  # those of b
         + [(50, 40, 1024), (1024, 40, 50), (1024, 131, 7), (512, 131, 16)]  # columns of a
         + [(645, 1024, 530)]  # rows of a large c
+        + [(60, n, 3 + 12 * (n < 18)) for n in range(2, 64)]  # few columns, short sums
+        + [(3, 260, 900), (20, 200, 700), (47, 150, 1100), (3100, 1000, 3)]  # a large b, or c
     )
     for m, n, k in sizes:
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
-        c = np.full((m, n), np.nan, kernel.dtype)
+        held = np.full(m * n + 64, np.nan, kernel.dtype)
+        c = held[: m * n].reshape(m, n)
         kernel(layout, a, b, c)
         assert_close(c, kernel.product(layout, a, b), kernel.bound(layout, a, b))
+        assert np.isnan(held[m * n :]).all()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -214,6 +218,8 @@ def test_operands_that_no_near_cache_holds(kernel, layout, epilogue, rng):
         (500, 67, 200),
         (32, 600, 1100),
         (270, 150, 1100),
+        (149, 3, 5),
+        (149, 101, 5),
     ],
 )
 def test_bits_do_not_depend_on_the_number_of_threads(kernel, layout, shape, rng):

@@ -11,6 +11,7 @@
 #include "kernels/both.h"
 #include "kernels/gemm_blocked.h"
 #include "kernels/gemm_dots.h"
+#include "kernels/gemm_overlap.h"
 #include "kernels/gemm_row.h"
 #include "kernels/gemm_shallow.h"
 #include "kernels/gemm_strips.h"
@@ -154,8 +155,8 @@ inline constexpr Index kLowBytes = 262144;
 /// may be in a page of its own, more of which than a processor remembers. (Not measured with AVX-512.)
 template <typename T>
 bool is_low(const Product<T>& s) {
-  return kRegisters == 16 && s.layout != Layout::kNT && s.m > 1 && s.m <= kBlock &&
-         s.k >= 2 * low_depth(s) && s.n * s.k * Index(sizeof(T)) >= kLowBytes && !packs_a(s, s.n);
+  return kRegisters == 16 && s.layout != Layout::kNT && s.m > 1 && s.m <= kBlock && s.k >= 2 * low_depth(s) &&
+         s.n * s.k * Index(sizeof(T)) >= kLowBytes && !packs_a(s, s.n);
 }
 
 template <typename T, template <typename, int> class A>
@@ -198,6 +199,10 @@ template <typename T>
 Way<T> way_of_whole(const Product<T>& s) {
   if (s.m == 0 || s.n == 0) return {0, run_panels<T, RowsOfA>};
   if (stands(s)) return {way_of_whole(lying(s)).units, run_lying<T>};
+  if constexpr (kRegisters == 16)
+    if (is_overlapping(s))
+      return {count_units(s, kBlock, s.n),
+              s.layout == Layout::kTN ? run_overlapping<T, ColumnsOfA> : run_overlapping<T, RowsOfA>};
   if (has_dots(s)) return {count_units(s, kBlock, dot_columns(s)), run_dots<T>};
   if (is_long_row(s)) return {count_units(s, kBlock, kLongColumns), run_long_row<T>};
   if (is_shallow(s))
@@ -221,7 +226,8 @@ inline constexpr Index kCut = 4096;
 template <typename T>
 Index whole_columns(const Product<T>& s) {
   const Index rest = s.n % kLanes<T>, whole = s.n - rest;
-  if (rest == 0 || whole < kLanes<T> || s.m * s.k < kCut || has_dots(s) || is_long_row(s) || is_narrow(s))
+  if (rest == 0 || whole < kLanes<T> || s.m * s.k < kCut || is_overlapping(s) || has_dots(s) ||
+      is_long_row(s) || is_narrow(s))
     return s.n;
   const Product<T> last = columns_of(s, whole, rest);
   return has_dots(last) || is_narrow(last) ? whole : s.n;

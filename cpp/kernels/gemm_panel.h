@@ -58,6 +58,14 @@ inline constexpr Index kCollidingRows = kRegisters == 32 ? 24 : 6;
 // cache, of eight ways, with b (784x8x1024 22 GFLOP/s with twelve and 40 with seven, on Zen 3).
 inline constexpr Index kCollidingTile = kRegisters == 32 ? 8 : 7;
 
+/// Rows of a, where it lies along columns, that share a set of the L1 cache.
+template <typename T>
+Index colliding_rows(const Product<T>& s) {
+  const Index stride = s.lda * Index(sizeof(T));
+  if (s.layout != Layout::kTN || stride % (kPage / 2) != 0) return 0;
+  return stride % kPage == 0 ? s.k : s.k / 2;
+}
+
 /// What a tile fetches meanwhile, step by step: the next tile's part of a, or the next panel of b. With 16
 /// registers, rows of a are not fetched: two tiles' would take more than the L1 cache that such processors
 /// have (1024x1024x1024 72 GFLOP/s with and 92 without, on Zen 3).
@@ -136,6 +144,24 @@ INITCORE_INLINE void tile(Index k, const A a, const RowsOfB<T> b, T* packed, T* 
       }
     }
   });
+}
+
+/// Columns [j0, j0 + width) of b, all of its rows, into rows of `stride`, with zeros behind the last column.
+template <typename T>
+void pack_columns(const Product<T>& s, Index j0, Index width, T* packed, Index stride) {
+  constexpr Index kW = kLanes<T>;
+  const Index whole = width / kW * kW;
+  if (s.layout == Layout::kNT) {
+    for (Index p = 0; p < s.k; ++p)
+      for (Index j = width; j < stride; ++j) packed[p * stride + j] = 0;
+    return transpose(s.b + j0 * s.ldb, s.ldb, width, s.k, packed, stride);
+  }
+  const T* row = s.b + j0;
+  for (Index p = 0; p < s.k; ++p, row += s.ldb, packed += stride) {
+#pragma GCC unroll 4
+    for (Index j = 0; j < whole; j += kW) store<T>(packed + j, load(row + j));
+    for (Index j = whole; j < stride; ++j) packed[j] = j < width ? row[j] : T(0);
+  }
 }
 
 /// One panel of c, kVecs vectors wide: rows [i0, i1), columns [j0, j0 + width).

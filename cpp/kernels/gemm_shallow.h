@@ -3,7 +3,7 @@
 // lie whole pages apart, that does not even stay in the cache until it is finished.
 #pragma once
 
-#include "kernels/gemm_panel.h"
+#include "kernels/gemm_overlap.h"
 
 namespace initcore::INITCORE_ISA {
 namespace {
@@ -24,14 +24,6 @@ inline constexpr Index kShallowPacked = 32768 / Index(sizeof(T));
 
 /// Panels from which c is wide, if rows are not pages apart. (With 32 registers that has not been measured.)
 inline constexpr Index kWidePanels = 6;
-
-/// Rows of a, where it lies along columns, that share a set of the L1 cache.
-template <typename T>
-Index colliding_rows(const Product<T>& s) {
-  const Index stride = s.lda * Index(sizeof(T));
-  if (s.layout != Layout::kTN || stride % (kPage / 2) != 0) return 0;
-  return stride % kPage == 0 ? s.k : s.k / 2;
-}
 
 template <typename T>
 Index bytes_of_c(const Product<T>& s) {
@@ -80,18 +72,19 @@ struct Shallow {
         __builtin_prefetch(next + r * s.ldc + q - 1, 1, 3);
   }
 
-  /// kRows rows of c from row i on. With kFetch, the next ones are fetched.
+  /// kRows rows of c from row i on. With kFetch, the next ones are fetched. What overlaps them comes first.
   template <bool kFetch, int kRows>
-  void rows(Index i) const {
+  void rows(Index i, bool overlap) const {
     constexpr Index kW = kLanes<T>;
     const A<T, kRows> a(s, i, 0);
+    if (overlap) tile_at<1, false>(a, i, stride - kW);
     Index j = 0;
     for (; j + kWide * kW <= width; j += kWide * kW) {
       if constexpr (kFetch) fetch(i + kRows, j);
       tile_at<kWide, false>(a, i, j);
     }
     for (; j + kW <= width; j += kW) tile_at<1, false>(a, i, j);
-    if (j < width) tile_at<1, true>(a, i, j);
+    if (j < width && !overlap) tile_at<1, true>(a, i, j);
   }
 };
 
@@ -101,20 +94,15 @@ void run_shallow(const Product<T>& s, Index begin, Index end) {
   each_panel(s, kBlock, shallow_columns(s), begin, end, [&s](Index j0, Index width, Index i0, Index i1) {
     alignas(64) T packed[kShallowPacked<T>], bias[kShallowPacked<T>];
     const Index stride = (width + kW - 1) / kW * kW;
-    for (Index p = 0; p < s.k; ++p)
-      for (Index j = width; j < stride; ++j) packed[p * stride + j] = 0;
-    if (s.layout == Layout::kNT) {
-      transpose(s.b + j0 * s.ldb, s.ldb, width, s.k, packed, stride);
-    } else {
-      for (Index p = 0; p < s.k; ++p)
-        __builtin_memcpy(packed + p * stride, s.b + p * s.ldb + j0, width * sizeof(T));
-    }
+    pack_columns(s, j0, width, packed, stride);
     if (s.bias)
       for (Index j = 0; j < stride; ++j) bias[j] = j < width ? s.bias[j0 + j] : T(0);
     const Shallow<T, A> part{s, packed, s.bias ? bias : nullptr, s.c + j0, width, stride};
     for (Index i = i0; i < i1; i += kShallowRows) {
       const Index rows = min<Index>(kShallowRows, i1 - i);
-      rows == kShallowRows ? part.template rows<kFetch, kShallowRows>(i) : part.template rows<kFetch, 1>(i);
+      const bool overlap = width == s.n && rows_may_overlap(s) && i + rows < i1;
+      rows == kShallowRows ? part.template rows<kFetch, kShallowRows>(i, overlap)
+                           : part.template rows<kFetch, 1>(i, overlap);
       finish(s, i, rows, j0, width);
     }
   });
