@@ -147,16 +147,14 @@ Index low_depth(const Product<T>& s) {
   return s.layout == Layout::kTN ? kColumnDepth : 192;
 }
 
-/// Bytes of b from which on that pays: half of the L2 cache.
-inline constexpr Index kLowBytes = 262144;
-
 /// Whether c has few rows and b is large. Panel by panel, what is read of b besides, the other ends of lines
 /// and what was fetched for the next panel, would be gone from the caches before it is used, and each row
 /// may be in a page of its own, more of which than a processor remembers. (Not measured with AVX-512.)
 template <typename T>
 bool is_low(const Product<T>& s) {
-  return kRegisters == 16 && s.layout != Layout::kNT && s.m > 1 && s.m <= kBlock && s.k >= 2 * low_depth(s) &&
-         s.n * s.k * Index(sizeof(T)) >= kLowBytes && !packs_a(s, s.n);
+  if (kRegisters == 32 || s.layout == Layout::kNT || s.m == 1 || s.m > kBlock) return false;
+  const Index least = s.layout == Layout::kTN ? 262144 : 1048576;
+  return s.k >= 2 * low_depth(s) && s.n * s.k * Index(sizeof(T)) >= least && !packs_a(s, s.n);
 }
 
 template <typename T, template <typename, int> class A>
