@@ -5,7 +5,8 @@
 // tiles change its bits. Where c is narrow (few columns) or flat (few rows, beside a large b that would have
 // to be transposed), c^T is computed instead; scalar products are in gemm_dots.h, what has a single row in
 // gemm_row.h, short sums beside a wide c in gemm_shallow.h, and what packs a as well, since it is large or
-// read along its columns, in gemm_blocked.h and, with 16 registers, in gemm_strips.h.
+// read along its columns, in gemm_blocked.h and, with 16 registers, in gemm_strips.h; short sums beside a
+// narrow c are then in gemm_overlap.h.
 #include "kernels/gemm.h"
 
 #include "kernels/both.h"

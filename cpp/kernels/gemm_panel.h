@@ -28,9 +28,6 @@ constexpr int tile_rows(int vectors) {
 // be one in six.
 inline constexpr int kUnrolled = kRegisters == 32 ? 1 : 4;
 
-/// Rows of a low c, at most: two tiles.
-inline constexpr Index kLowRows = 2 * tile_rows(kVectors);
-
 /// Columns of an ordinary panel.
 template <typename T>
 inline constexpr Index kColumns = kVectors * kLanes<T>;

@@ -151,12 +151,12 @@ void run_stripped(const Product<T>& s, Index j0, Index width) {
   if (whole < j0 + width) run_beside<T, A>(s, whole, j0 + width - whole, 0, s.m);
 }
 
-/// Whether so large a b is best packed in panels whatever a is: beside a c that is not low, if its rows lie
-/// whole pages apart.
+/// Whether so large a b is best packed in panels whatever a is: beside more rows than two tiles have, if its
+/// rows lie whole pages apart.
 template <typename T>
 bool is_beside_far_rows(const Product<T>& s) {
   const Index bytes = s.n * s.k * Index(sizeof(T));
-  return s.layout != Layout::kNT && s.m > kLowRows && s.ldb * Index(sizeof(T)) % kPage == 0 &&
+  return s.layout != Layout::kNT && s.m > 2 * kStrip && s.ldb * Index(sizeof(T)) % kPage == 0 &&
          bytes >= (s.layout == Layout::kTN && sizeof(T) == 8 ? 1048576 : 4194304);
 }
 
