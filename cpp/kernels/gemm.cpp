@@ -21,17 +21,21 @@
 namespace initcore::INITCORE_ISA {
 namespace {
 
-/// Columns of c up to which vectors are better filled along its rows, if a is stored so.
-inline constexpr Index kNarrow = 10;
+/// Columns of c up to which vectors are better filled along its rows, if a is stored so: few, and with 16
+/// registers more if sums are long enough to pay for turning c. Along its columns a would have to be packed
+/// first, for few panels; so it is what a panel's first tile packs on its way.
+inline constexpr Index kNarrow = 10, kNarrowDepth = 64;
+template <typename T>
+inline constexpr Index kMostNarrow = kRegisters == 32 ? kNarrow : 256 / Index(sizeof(T)) - 1;
 
 template <typename T>
 bool is_narrow(const Product<T>& s) {
-  return s.layout == Layout::kTN && s.n <= kNarrow && s.n % kLanes<T> != 0 && s.m > s.n && !s.accumulate &&
-         !s.bias;
+  return s.layout == Layout::kTN && s.n <= (s.k < kNarrowDepth ? kNarrow : kMostNarrow<T>) &&
+         s.n % kLanes<T> != 0 && s.m > s.n && !s.accumulate && !s.bias;
 }
 
 /// Its rows that are computed together, as columns of c^T.
-inline constexpr Index kNarrowRows = 64;
+inline constexpr Index kNarrowRows = kRegisters == 32 ? 64 : 128;
 
 /// The rows [j0, j0 + width) of a narrow c as columns: c^T = b^T a^T.
 template <typename T>
@@ -49,7 +53,7 @@ template <typename T>
 void run_narrow(const Product<T>& s, Index begin, Index end) {
   for (Index unit = begin; unit < end; ++unit) {
     const Index j0 = unit * kNarrowRows, width = min(kNarrowRows, s.m - j0);
-    alignas(64) T part[kNarrow * kNarrowRows];
+    alignas(64) T part[kMostNarrow<T> * kNarrowRows];
     run_beside<T, ColumnsOfA>(turned(s, j0, width, part), 0, width, 0, s.n);
     transpose<T, min(kLanes<T>, 8)>(part, kNarrowRows, s.n, width, s.c + j0 * s.ldc, s.ldc);
     finish(s, j0, width, 0, s.n);
