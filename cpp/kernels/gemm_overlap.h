@@ -31,7 +31,7 @@ bool is_overlapping(const Product<T>& s) {
   constexpr Index kW = kLanes<T>;
   if (!rows_may_overlap(s) || s.n >= kWidest * kW || s.m < max(kOverlapRows, 3 * s.k)) return false;
   const Index vectors = (s.n + kW - 1) / kW;
-  if (overlap_rows(vectors) <= 2 && colliding_rows(s) > kCollidingTile) return false;
+  if (vectors > 3 && colliding_rows(s) > kCollidingTile) return false;  // tiles are low
   return s.k > 0 && s.k <= min(kOverlapDepth, kOverlapDepthForEach * s.n) && s.k * vectors <= kOverlapPacked;
 }
 
