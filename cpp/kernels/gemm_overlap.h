@@ -46,7 +46,7 @@ void run_overlapping_rows(const Product<T>& s, Index i0, Index i1) {
   const RowsOfB<T> b{packed, kStride, s.k, nullptr};
   Panel<T, kVecs, A> panel(s, 0, s.n);
   panel.read_bias();
-  panel.width = kStride;
+  panel.width = kStride;  // whole vectors
   constexpr int kRows = overlap_rows(kVecs);
   const Index last = min(i1 - i0, (kStride - 1) / s.n);  // rows that would end behind i1
   const Index followed = i1 - last;

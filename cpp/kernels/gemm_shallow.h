@@ -11,8 +11,8 @@ namespace {
 /// Sums of up to so many products are short, and of up to so many beside any c.
 inline constexpr Index kShallow = kRegisters == 32 ? 8 : 16, kShallowest = kRegisters == 32 ? 8 : 10;
 
-/// Bytes of c up to which longer sums are short, and from which c is fetched: no cache holds it then. (The
-/// latter has not been measured with 32 registers.)
+/// Bytes of c up to which longer sums are short, in float64 of up to 15 numbers, and from which c is fetched:
+/// no cache holds it then. (Neither has been measured with 32 registers.)
 inline constexpr Index kSmallC = 1572864, kFarC = 10485760;
 
 /// Rows of c at a time.
