@@ -108,11 +108,11 @@ def test_every_size_and_tail(kernel, layout, rng):
         + [(1, 300, 2), (300, 1, 2), (7, 40, 5700), (40, 3, 5700)]  # short and long sums
         + [(51, 1024, 3), (9, 2048, 8), (20, 1024, 1)]  # short sums, rows of c whole pages apart
         + [(5, 131, 3), (7, 131, 16), (3, 203, 17)]  # short sums, and just longer, wide c
-        + [(97, 130, 400), (512, 70, 40), (49, 1000, 350), (115, 1100, 130)]  # many columns of c
+        + [(97, 130, 400), (512, 70, 40), (49, 1000, 350), (115, 1100, 130), (645, 1024, 530)]  # a large c
         + [(97, 8, 1024), (29, 3, 2048), (15, 70, 1024)]  # rows of a whole pages apart
         + [(5, 1024, 200), (7, 1024, 40), (12, 2048, 500), (25, 1024, 1030)]  # those of b
         + [(50, 40, 1024), (1024, 40, 50), (1024, 131, 7), (512, 131, 16), (90, 61, 70)]  # columns of a
-        + [(645, 1024, 530)]  # rows of a large c
+        + [(3 + n % 11, n, k) for k in range(1, 9) for n in (3, 9, 17, 30, 33, 64, 70, 99, 1027)]  # held sums
         + [(60, n, 3 + 12 * (n < 18)) for n in range(2, 64)]  # few columns, short sums
         + [(3, 260, 900), (20, 200, 700), (47, 150, 1100), (3100, 1000, 3)]  # a large b, or c
     )
@@ -159,7 +159,7 @@ def test_accumulate_adds_to_what_is_there(kernel, layout, shape, rng):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_bias_and_activation_are_applied_once_at_the_end(kernel, layout, rng):
     for m, n, k in itertools.product(
-        [0, 1, 11, 50, 300], [0, 1, 2, 10, 64, 100, 600, 1024], [0, 1, 5, 17, 300]
+        [0, 1, 11, 50, 300], [0, 1, 2, 10, 64, 100, 600, 1024], [0, 1, 3, 8, 17, 300]
     ):
         a, b = operands(layout, m, n, k, kernel.dtype, rng)
         bias = rng.normal(size=n).astype(kernel.dtype)

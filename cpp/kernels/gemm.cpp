@@ -4,14 +4,15 @@
 // panel (gemm_panel.h). An element of c is always summed over k in the same order, so neither threads nor
 // tiles change its bits. Where c is narrow (few columns) or flat (few rows, beside a large b that would have
 // to be transposed), c^T is computed instead; scalar products are in gemm_dots.h, what has a single row in
-// gemm_row.h, short sums beside a wide c in gemm_shallow.h, and what packs a as well, since it is large or
-// read along its columns, in gemm_blocked.h and, with 16 registers, in gemm_strips.h; short sums beside a
-// narrow c are then in gemm_overlap.h.
+// gemm_row.h, the shortest sums in gemm_held.h, and what packs a as well, since it is large or read along its
+// columns, in gemm_blocked.h and, with 16 registers, in gemm_strips.h; other short sums are then in
+// gemm_shallow.h, beside a wide c, and in gemm_overlap.h, beside a narrow one.
 #include "kernels/gemm.h"
 
 #include "kernels/both.h"
 #include "kernels/gemm_blocked.h"
 #include "kernels/gemm_dots.h"
+#include "kernels/gemm_held.h"
 #include "kernels/gemm_overlap.h"
 #include "kernels/gemm_row.h"
 #include "kernels/gemm_shallow.h"
@@ -198,16 +199,26 @@ Way<T> way_of_panels(const Product<T>& s) {
 template <typename T>
 void run_lying(const Product<T>& s, Index begin, Index end);
 
+/// Whether a c of few columns, whose b could be held, leaves so many lanes empty that scalar products, or
+/// rows of c^T, are faster. (Measured on 2000 forms.)
+template <typename T>
+bool leaves_lanes_empty(const Product<T>& s) {
+  if (kRegisters == 16) return false;
+  return has_dots(s) || (kLanes<T> == 16 && s.k >= 2 * s.n && s.m > 2 * kLanes<T> && is_narrow(s));
+}
+
 template <typename T>
 Way<T> way_of_whole(const Product<T>& s) {
   if (s.m == 0 || s.n == 0) return {0, run_panels<T, RowsOfA>};
   if (stands(s)) return {way_of_whole(lying(s)).units, run_lying<T>};
+  if (holds_b(s) && !leaves_lanes_empty(s)) return way_of_held_b(s);
   if constexpr (kRegisters == 16)
     if (is_overlapping(s))
       return {count_units(s, kBlock, s.n),
               s.layout == Layout::kTN ? run_overlapping<T, ColumnsOfA> : run_overlapping<T, RowsOfA>};
   if (has_dots(s)) return {count_units(s, kBlock, dot_columns(s)), run_dots<T>};
   if (is_long_row(s)) return {count_units(s, kBlock, kLongColumns), run_long_row<T>};
+  if (holds_a(s)) return way_of_held_a(s);
   if (is_shallow(s))
     return s.layout == Layout::kTN ? way_of_shallow<T, ColumnsOfA>(s) : way_of_shallow<T, RowsOfA>(s);
   if (is_flat(s)) return {count_units(flat_turned(s), kBlock, flat_height(s)), run_flat<T>};
@@ -229,8 +240,8 @@ inline constexpr Index kCut = 4096;
 template <typename T>
 Index whole_columns(const Product<T>& s) {
   const Index rest = s.n % kLanes<T>, whole = s.n - rest;
-  if (rest == 0 || whole < kLanes<T> || s.m * s.k < kCut || is_overlapping(s) || has_dots(s) ||
-      is_long_row(s) || is_narrow(s))
+  if (rest == 0 || whole < kLanes<T> || s.m * s.k < kCut || holds_b(s) || holds_a(s) || is_overlapping(s) ||
+      has_dots(s) || is_long_row(s) || is_narrow(s))
     return s.n;
   const Product<T> last = columns_of(s, whole, rest);
   return has_dots(last) || is_narrow(last) ? whole : s.n;
