@@ -212,10 +212,9 @@ Way<T> way_of_whole(const Product<T>& s) {
   if (s.m == 0 || s.n == 0) return {0, run_panels<T, RowsOfA>};
   if (stands(s)) return {way_of_whole(lying(s)).units, run_lying<T>};
   if (holds_b(s) && !leaves_lanes_empty(s)) return way_of_held_b(s);
-  if constexpr (kRegisters == 16)
-    if (is_overlapping(s))
-      return {count_units(s, kBlock, s.n),
-              s.layout == Layout::kTN ? run_overlapping<T, ColumnsOfA> : run_overlapping<T, RowsOfA>};
+  if (is_overlapping(s))
+    return {count_units(s, kBlock, s.n),
+            s.layout == Layout::kTN ? run_overlapping<T, ColumnsOfA> : run_overlapping<T, RowsOfA>};
   if (has_dots(s)) return {count_units(s, kBlock, dot_columns(s)), run_dots<T>};
   if (is_long_row(s)) return {count_units(s, kBlock, kLongColumns), run_long_row<T>};
   if (holds_a(s)) return way_of_held_a(s);

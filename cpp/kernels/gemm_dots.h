@@ -17,6 +17,10 @@ inline constexpr Index kDotRows = 24;
 inline constexpr int kBeside = kRegisters == 32 ? 16 : 8;
 inline constexpr Index kBesideBytes = 1024;
 
+/// Columns up to which, and length of sums from which, a single row is better transposed as well: as a vector
+/// of columns it waits for each multiply-add before it begins the next.
+inline constexpr Index kFewColumns = 3, kLongWait = 20;
+
 /// Whether rows or columns of c are so few that scalar products along k are faster than vectors along its
 /// rows, or its columns. Counted in eighths of a multiply-add, as measured on 12 000 forms with AVX2 and
 /// AVX-512. Of a scalar product each vector takes nine, or eleven where 16 sums leave no register for the
@@ -33,7 +37,8 @@ bool has_dots(const Product<T>& s) {
   };
   const Index vector = (kRegisters == 32 ? 9 : 11) + (s.m > kDotRows / 2);
   const Index dots = s.m * s.n * (vector * parts_of(s.k, kW) + 16), transposition = 5 * s.n * s.k;
-  if (s.layout == Layout::kNN) return s.m > 1 && s.n < kW && dots + transposition < vectors(s.m, s.n);
+  if (s.m == 1 && s.layout == Layout::kNN && (s.n > kFewColumns || s.k < kLongWait)) return false;
+  if (s.layout == Layout::kNN) return s.n < kW && dots + transposition < vectors(s.m, s.n);
   return (s.m <= kDotRows || s.n < 2 * kW) && dots < vectors(s.m, s.n) + transposition &&
          dots < vectors(s.n, s.m) + 5 * s.m * s.k + 20 * s.m * s.n;
 }

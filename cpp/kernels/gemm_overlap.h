@@ -1,6 +1,6 @@
 // Short sums beside a c of few columns. Where its rows follow each other without gaps they are written in
 // whole vectors, the end of each over the beginning of the next, which is written later: to store a part of a
-// vector takes as long as several multiply-adds, but under a mask of AVX-512.
+// vector takes as long as several multiply-adds.
 #pragma once
 
 #include "kernels/gemm_panel.h"
@@ -11,35 +11,43 @@ namespace {
 /// Whether rows of c may be written so: nothing is read of the one that follows.
 template <typename T>
 bool rows_may_overlap(const Product<T>& s) {
-  return kRegisters == 16 && s.ldc == s.n && s.n % kLanes<T> != 0 && !s.accumulate;
+  return s.ldc == s.n && s.n % kLanes<T> != 0 && !s.accumulate;
 }
 
 // Rows of c from which on, and length of sums up to which, that pays, as measured on 4000 forms. Longer sums
-// for each of the columns are better as rows of c^T, or as scalar products.
-inline constexpr Index kOverlapRows = 24, kOverlapDepth = 24, kOverlapDepthForEach = 5;
+// for each of the columns are better as rows of c^T, or as scalar products; so is, with AVX-512, a c of a
+// single vector.
+inline constexpr Index kOverlapRows = kRegisters == 32 ? 200 : 24;
+inline constexpr Index kOverlapDepth = 24, kOverlapDepthForEach = 5;
+inline constexpr int kFewestOverlapping = kRegisters == 32 ? 2 : 1;
 
-/// Vectors of b, packed: 4 KB.
+/// Vectors of a row, at most.
+inline constexpr int kMostOverlapping = kRegisters == 32 ? kVectors : kWidest;
+
+/// Vectors of b, packed: 4 KB with AVX2.
 inline constexpr Index kOverlapPacked = 128;
 
 /// Rows that are computed together: few enough that their sums and a row of b fit into registers.
 constexpr int overlap_rows(int vectors) {
+  if (kRegisters == 32) return tile_rows(vectors);
   return vectors > 5 ? 1 : vectors > 3 ? 2 : vectors == 3 ? 4 : tile_rows(vectors);
 }
 
 template <typename T>
 bool is_overlapping(const Product<T>& s) {
   constexpr Index kW = kLanes<T>;
-  if (!rows_may_overlap(s) || s.n >= kWidest * kW || s.m < max(kOverlapRows, 3 * s.k)) return false;
+  if (!rows_may_overlap(s) || s.m < max(kOverlapRows, 3 * s.k)) return false;
   const Index vectors = (s.n + kW - 1) / kW;
+  if (vectors < kFewestOverlapping || vectors > kMostOverlapping) return false;
   if (vectors > 3 && colliding_rows(s) > kCollidingTile) return false;  // tiles are low
   return s.k > 0 && s.k <= min(kOverlapDepth, kOverlapDepthForEach * s.n) && s.k * vectors <= kOverlapPacked;
 }
 
-/// Rows [i0, i1), kVecs vectors each.
-template <typename T, template <typename, int> class A, int kVecs = 1>
+/// Rows [i0, i1): dispatches to just as many vectors as one takes.
+template <typename T, template <typename, int> class A, int kVecs = kFewestOverlapping>
 void run_overlapping_rows(const Product<T>& s, Index i0, Index i1) {
   constexpr Index kStride = kVecs * kLanes<T>;
-  if constexpr (kVecs < kWidest)
+  if constexpr (kVecs < kMostOverlapping)
     if (s.n > kStride) return run_overlapping_rows<T, A, kVecs + 1>(s, i0, i1);
   alignas(64) T packed[kOverlapPacked * kLanes<T>];
   pack_columns(s, 0, s.n, packed, kStride);
