@@ -55,6 +55,14 @@ INITCORE_INLINE ShortVector<T, kSize> start(const Product<T>& s, Index i, Index 
   return result;
 }
 
+/// Whether the next rows are fetched where each is used for two sums only: rows of some lines, of which the
+/// processor is late with the first, and more than the L1 cache holds. (Not tried with 16 registers.)
+template <typename T>
+bool is_fetched(Index rows, Index k) {
+  const Index bytes = k * Index(sizeof(T));
+  return kRegisters == 32 && bytes >= 256 && bytes < 1024 && rows * bytes > 32768;
+}
+
 /// kRows rows from i0 on and kColumns columns from j0 on of c = a b^T: scalar products of rows. Their lanes
 /// are added up as many at a time as a vector has: best are 16, which are 4 x 4, 8 x 2 or 1 x 16.
 template <int kRows, int kColumns, typename T>
@@ -82,7 +90,17 @@ INITCORE_INLINE void dots(const Product<T>& s, Index i0, Index j0) {
       for (int i = 0; i < kRows; ++i) sum[i][j] += row[i] * column;
     }
   };
-  for (Index p = 0; p + kW <= k; p += kW) step([p](const T* x) INITCORE_ALWAYS { return load(x + p); });
+  constexpr bool kBesideTwo = kRows >= 4 && kColumns <= 2, kOfTwo = kRows == 2 && kColumns == 4;
+  constexpr int kNext = kBesideTwo ? kRows : kColumns;
+  const bool fetch = (kBesideTwo && is_fetched<T>(s.m, k)) || (kOfTwo && is_fetched<T>(s.n, k));
+  const Index stride = kBesideTwo ? s.lda : s.ldb;
+  const T* const next = (kBesideTwo ? a[0] : b[0]) + kNext * stride;
+  for (Index p = 0; p + kW <= k; p += kW) {
+    if (fetch)
+#pragma GCC unroll 8
+      for (int i = 0; i < kNext; ++i) __builtin_prefetch(next + i * stride + p);
+    step([p](const T* x) INITCORE_ALWAYS { return load(x + p); });
+  }
   if (k < kW) {
     step([k](const T* x) INITCORE_ALWAYS { return load_first(x, k); });
   } else if (rest) {
