@@ -129,7 +129,8 @@ struct BesideHeldRows {
   /// kRows rows of c from row i on. Not inlined: what is held would be spilled around it.
   template <int kRows, int kDepth>
   [[gnu::noinline]] void rows(Index i) const {
-    // Copies of members: for all the compiler knows, what is stored might be them.
+    // Copies of members: for all the compiler knows, what is stored might be them. A number less zeros is
+    // that number in all lanes.
     const T *const from = b, *const start = bias;
     T* const to = c + i * s.ldc;
     const Index ld = ldb, ldc = s.ldc, end = width - kLanes<T>;

@@ -8,11 +8,13 @@
 namespace initcore::INITCORE_ISA {
 namespace {
 
-/// Sums of up to so many products are short, and of up to so many beside any c.
-inline constexpr Index kShallow = kRegisters == 32 ? 8 : 16, kShallowest = kRegisters == 32 ? 8 : 10;
+/// Sums of up to so many products are short, and of up to so many beside any c: those that gemm_held.h does
+/// not take. With 32 registers they are the ones that add to c, and only where its rows are pages apart;
+/// longer ones, and others, are better in panels.
+inline constexpr Index kShallow = kRegisters == 32 ? 8 : 16, kShallowest = 10;
 
 /// Bytes of c up to which longer sums are short, in float64 of up to 15 numbers, and from which c is fetched:
-/// no cache holds it then. (Neither has been measured with 32 registers.)
+/// no cache holds it then.
 inline constexpr Index kSmallC = 1572864, kFarC = 10485760;
 
 /// Rows of c at a time.
@@ -22,7 +24,7 @@ inline constexpr int kShallowRows = 2;
 template <typename T>
 inline constexpr Index kShallowPacked = 32768 / Index(sizeof(T));
 
-/// Panels from which c is wide, if rows are not pages apart. (With 32 registers that has not been measured.)
+/// Panels from which c is wide, if rows are not pages apart.
 inline constexpr Index kWidePanels = 6;
 
 template <typename T>
