@@ -79,32 +79,49 @@ INITCORE_INLINE void dots(const Product<T>& s, Index i0, Index j0) {
   }
 #pragma GCC unroll 16
   for (int j = 0; j < kColumns; ++j) b[j] = s.b + (j0 + j) * s.ldb;
-  const auto step = [&](auto read) INITCORE_ALWAYS {
-    Vector<T> row[kRows];
+  // The next kCount vectors of all rows and columns: those of each together, since two that begin between
+  // lines have a line in common.
+  constexpr bool kFewRows = kRows <= kColumns;
+  constexpr int kFew = min(kRows, kColumns), kMany = max(kRows, kColumns);
+  const T* const* const few = kFewRows ? a : b;
+  const T* const* const many = kFewRows ? b : a;
+  const auto step = [&]<int kCount>(auto read) INITCORE_ALWAYS {
+    Vector<T> factor[kFew][kCount];
 #pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) row[i] = read(a[i]);
+    for (int i = 0; i < kFew; ++i)
+#pragma GCC unroll 2
+      for (int q = 0; q < kCount; ++q) factor[i][q] = read(few[i] + q * kW);
 #pragma GCC unroll 16
-    for (int j = 0; j < kColumns; ++j) {
-      const Vector<T> column = read(b[j]);
+    for (int j = 0; j < kMany; ++j)
+#pragma GCC unroll 2
+      for (int q = 0; q < kCount; ++q) {
+        Vector<T> one = read(many[j] + q * kW);
+        if (kCount > 1) one = held(one);  // not in another order
 #pragma GCC unroll 8
-      for (int i = 0; i < kRows; ++i) sum[i][j] += row[i] * column;
-    }
+        for (int i = 0; i < kFew; ++i) (kFewRows ? sum[i][j] : sum[j][i]) += factor[i][q] * one;
+      }
   };
   constexpr bool kBesideTwo = kRows >= 4 && kColumns <= 2, kOfTwo = kRows == 2 && kColumns == 4;
   constexpr int kNext = kBesideTwo ? kRows : kColumns;
   const bool fetch = (kBesideTwo && is_fetched<T>(s.m, k)) || (kOfTwo && is_fetched<T>(s.n, k));
   const Index stride = kBesideTwo ? s.lda : s.ldb;
   const T* const next = (kBesideTwo ? a[0] : b[0]) + kNext * stride;
-  for (Index p = 0; p + kW <= k; p += kW) {
+  constexpr int kTurn = kRegisters == 32 && kFew < 4 ? 2 : 1;
+  Index p = 0;
+  const auto read = [&p](const T* x) INITCORE_ALWAYS { return load(x + p); };
+  for (; p + kTurn * kW <= k; p += kTurn * kW) {
     if (fetch)
-#pragma GCC unroll 8
-      for (int i = 0; i < kNext; ++i) __builtin_prefetch(next + i * stride + p);
-    step([p](const T* x) INITCORE_ALWAYS { return load(x + p); });
+#pragma GCC unroll 16
+      for (int i = 0; i < kNext * kTurn; ++i)
+        __builtin_prefetch(next + i / kTurn * stride + p + i % kTurn * kW);
+    step.template operator()<kTurn>(read);
   }
+  if constexpr (kTurn > 1)
+    if (p + kW <= k) step.template operator()<1>(read);
   if (k < kW) {
-    step([k](const T* x) INITCORE_ALWAYS { return load_first(x, k); });
+    step.template operator()<1>([k](const T* x) INITCORE_ALWAYS { return load_first(x, k); });
   } else if (rest) {
-    step([k, rest](const T* x) INITCORE_ALWAYS { return load_last(x, k, rest); });
+    step.template operator()<1>([k, rest](const T* x) INITCORE_ALWAYS { return load_last(x, k, rest); });
   }
   // Row by row, kPitch places for each; those of a run are in one row, and side by side in a vector.
   constexpr int kPitch = kColumns > 4 ? kColumns : kRows > 4 ? 2 : 4, kRun = min(kPitch, kW);

@@ -55,17 +55,8 @@ void hold_b(const Product<T>& s, Index i0, Index i1) {
       v[j] = j == kVecs - 1 && last < kW ? load_first(x + j * kW, last) : load(x + j * kW);
   };
   Vector<T> b[kDepth][kVecs], start[kVecs];
-  if (s.layout == Layout::kNT) {
-    alignas(64) T packed[kDepth * kStride];
-    pack_columns(s, 0, s.n, packed, kStride);
 #pragma GCC unroll 8
-    for (int p = 0; p < kDepth; ++p)
-#pragma GCC unroll 8
-      for (int j = 0; j < kVecs; ++j) b[p][j] = load(packed + p * kStride + j * kW);
-  } else {
-#pragma GCC unroll 8
-    for (int p = 0; p < kDepth; ++p) row_of(s.b + p * s.ldb, b[p]);
-  }
+  for (int p = 0; p < kDepth; ++p) row_of(s.b + p * s.ldb, b[p]);
 #pragma GCC unroll 8
   for (int j = 0; j < kVecs; ++j) start[j] = Vector<T>{};
   if (s.bias) row_of(s.bias, start);
@@ -177,8 +168,15 @@ struct BesideHeldRows {
 
 template <typename T, template <typename, int> class A>
 void run_holding_b(const Product<T>& s, Index begin, Index end) {
-  each_panel(s, kBlock, s.n, begin, end,
-             [&s](Index, Index, Index i0, Index i1) { hold_b_of<T, A>(s, i0, i1); });
+  each_panel(s, kBlock, s.n, begin, end, [&s](Index, Index, Index i0, Index i1) {
+    if (s.layout != Layout::kNT) return hold_b_of<T, A>(s, i0, i1);
+    alignas(64) T packed[kRegisters * kLanes<T>];
+    Product<T> now = s;
+    now.b = packed;
+    now.ldb = (s.n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+    pack_columns(s, 0, s.n, packed, now.ldb);
+    hold_b_of<T, A>(now, i0, i1);
+  });
 }
 
 template <typename T>
