@@ -36,46 +36,62 @@ INITCORE_INLINE void transpose_square(ShortVector<T, kSize> (&row)[kSize]) {
   }
 }
 
-/// Every kDepth-th lane of these vectors in a row, from lane kFirst on.
-template <int kFirst, int kDepth, typename T>
+/// Every kDepth-th lane of these vectors in a row, from lane kFirst on, as far as the first kParts have them.
+template <int kFirst, int kDepth, typename T, int kParts = kDepth>
 INITCORE_INLINE Vector<T> every_lane(const Vector<T> (&part)[kDepth]) {
-  constexpr int kW = kLanes<T>;
-  return [&]<int... i>(std::integer_sequence<int, i...>) INITCORE_ALWAYS {
-    const Vector<T> two = __builtin_shufflevector(
-        part[0], part[1], (kDepth * i + kFirst < 2 * kW ? kDepth * i + kFirst : -1)...);
-    if constexpr (kDepth == 2) return two;
-    return __builtin_shufflevector(two, part[kDepth - 1],
-                                   (kDepth * i + kFirst < 2 * kW ? i : kDepth * i + kFirst - kW)...);
-  }(std::make_integer_sequence<int, kW>{});
+  if constexpr (kParts == 1) {
+    return part[0];
+  } else {
+    constexpr int kW = kLanes<T>, kBefore = (kParts - 1) * kW;
+    constexpr auto source = [](int lane) {
+      const int at = kDepth * lane + kFirst;
+      if (at >= kBefore + kW) return -1;
+      return at >= kBefore ? kW + at - kBefore : kParts == 2 ? at : lane;
+    };
+    return [&]<int... i>(std::integer_sequence<int, i...>) INITCORE_ALWAYS {
+      return __builtin_shufflevector(every_lane<kFirst, kDepth, T, kParts - 1>(part), part[kParts - 1],
+                                     source(i)...);
+    }(std::make_integer_sequence<int, kW>{});
+  }
 }
 
-/// to (kDepth, to_stride)[p, j] = from (width, kDepth)[j, p], rows without gaps and shorter than a square.
+/// Longest rows, without gaps, of which columns are put together so: beyond, squares are faster.
+template <typename T>
+inline constexpr int kShortRow = kRegisters == 32 ? (sizeof(T) == 4 ? 7 : 6) : 3;
+
+/// to (kDepth, to_stride)[p, j] = from (width, kDepth)[j, p], rows without gaps, and at least a vector of
+/// them: dispatches to just that depth.
 template <int kDepth, typename T>
-void transpose_short(const T* from, Index width, T* to, Index to_stride) {
+void transpose_short(const T* from, Index width, Index depth, T* to, Index to_stride) {
   constexpr Index kW = kLanes<T>;
-  Index j = 0;
-  for (; j + kW <= width; j += kW, from += kDepth * kW) {
+  if constexpr (kDepth < kShortRow<T>)
+    if (depth > kDepth) return transpose_short<kDepth + 1>(from, width, depth, to, to_stride);
+  const auto columns_at = [from, to, to_stride](Index j) INITCORE_ALWAYS {
     Vector<T> part[kDepth];
-    for (int i = 0; i < kDepth; ++i) part[i] = load(from + i * kW);
+#pragma GCC unroll 8
+    for (int i = 0; i < kDepth; ++i) part[i] = load(from + j * kDepth + i * kW);
     [&]<int... p>(std::integer_sequence<int, p...>) INITCORE_ALWAYS {
       (store<T>(to + p * to_stride + j, every_lane<p, kDepth, T>(part)), ...);
     }(std::make_integer_sequence<int, kDepth>{});
-  }
-  for (; j < width; ++j, from += kDepth)
-    for (int p = 0; p < kDepth; ++p) to[p * to_stride + j] = from[p];
+  };
+  Index j = 0;
+  for (; j + kW <= width; j += kW) columns_at(j);
+  if (j < width) columns_at(width - kW);
 }
 
 /// to (depth, to_stride)[p, j] = from[j, p] for the first `width` columns: in squares as large as a vector is
 /// long, or as fit in. The last ones reach back over what came before.
 template <typename T, int kSize = kLanes<T>>
 void transpose(const T* from, Index from_stride, Index width, Index depth, T* to, Index to_stride) {
+  // Before squares of any size, or where these would be too small.
+  if constexpr (kSize == (kRegisters == 32 ? kLanes<T> : 2))
+    if (from_stride == depth && depth > 1 && depth <= kShortRow<T> && width >= kLanes<T>)
+      return transpose_short<2>(from, width, depth, to, to_stride);
   if constexpr (kSize > 1)
     if (width < kSize || depth < kSize)
       return transpose<T, kSize / 2>(from, from_stride, width, depth, to, to_stride);
   if constexpr (kSize < 4)
     if (depth < 4) {  // too little for squares
-      if (depth == 2 && from_stride == 2) return transpose_short<2>(from, width, to, to_stride);
-      if (depth == 3 && from_stride == 3) return transpose_short<3>(from, width, to, to_stride);
       for (Index p = 0; p < depth; ++p)
 #pragma GCC unroll 8
         for (Index j = 0; j < width; ++j) to[p * to_stride + j] = from[j * from_stride + p];
